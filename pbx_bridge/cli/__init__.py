@@ -1,0 +1,59 @@
+"""The command line: `pbx-bridge COMMAND`.
+
+Only the module of the command that is asked for is imported, so that `--help` answers at once.
+"""
+
+from importlib import import_module
+
+import click
+
+from pbx_bridge import __version__
+
+#: Each command, in the order of a first acquaintance: its module here, and what it does.
+COMMANDS = {
+    "demo": ("service", "See recorded real calls judged and texted, without PBX or account."),
+    "check": ("service", "Try configuration, database, PBX login and gateways; send nothing."),
+    "probe": ("service", "Watch a test call and propose the inbound settings for this PBX."),
+    "run": ("service", "Watch the PBX and text missed callers, until stopped."),
+    "calls": ("listings", "List calls: what became of each, and whether it was texted."),
+    "explain": ("listings", "Show one call's timeline and every rule that judged it."),
+    "messages": ("listings", "List messages and what became of them."),
+    "send-test": ("sending", "Send one text through the gateway."),
+    "record": ("captures", "Capture what the PBX says into a file."),
+    "replay": ("captures", "Judge captured calls by today's rules; send nothing."),
+}
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"{__name__}.{COMMANDS[cmd_name][0]}")
+        command = getattr(module, cmd_name.replace("-", "_"))
+        return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, about) for name, (_, about) in COMMANDS.items()])
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="`pbx-bridge COMMAND --help` tells more, with examples.",
+)
+@click.version_option(__version__)
+def main() -> None:
+    """Text back the callers that an office on Asterisk or FreePBX missed.
+
+    \b
+    First steps:
+      pbx-bridge demo                      see it work, with nothing set up
+      cp pbx-bridge.example.toml pbx-bridge.toml    then edit it
+      pbx-bridge check                     is everything right?
+      pbx-bridge run                       nothing is sent until you allow it
+      pbx-bridge calls                     what happened, and what would be sent
+    """  # noqa: D301 - \b is click's mark for a paragraph to leave as it is

@@ -1,0 +1,85 @@
+"""One call from beginning to end, for people."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from pbx_bridge.cli.tables import local, print_line, print_table
+from pbx_bridge.store.calls import CallRecord, DecisionRecord, Explanation
+from pbx_bridge.store.outbox import AttemptRecord, MessageRecord
+
+
+def print_explanation(told: Explanation, zone: ZoneInfo) -> None:
+    """Print all that is known about a call, times in `zone`."""
+    call = told.record.call
+    print_line(f"call {told.record.row_id} (Uniqueid {call.call_id}) on PBX {told.record.pbx}")
+    facts = {
+        "caller": " ".join(filter(None, (spell_caller(told.record), call.caller.name))),
+        "line": call.line,
+        "became": f"{call.disposition}, {call.reason}" if call.ended else "still live",
+        "answered": call.answered_by and f"by {call.answered_by}, {local(call.answered_at, zone)}",
+        "rang": ", ".join(
+            f"{rung.endpoint} {rung.seconds:.0f} s {rung.status}" for rung in call.rung
+        ),
+        "queue": call.queue
+        and f"{call.queue.queue}, entered as {call.queue.position}"
+        f", waited {call.queue.wait_seconds:.0f} s",
+        "voicemail": call.mailbox and f"{call.mailbox}, {call.voicemail_seconds:.0f} s",
+        "hung up by": call.hung_up_by,
+        "known from": "" if call.source == "live" else call.source,
+    }
+    for name, fact in facts.items():
+        if fact:
+            print_line(f"  {name + ':':12}{fact}")
+    print_table(
+        f"timeline, times in {zone}",
+        ("at", "what", "who", "detail"),
+        [(_to_the_millisecond(s.at, zone), s.kind, s.who, s.detail) for s in told.steps],
+    )
+    for decision in told.decisions:
+        print_table(
+            f"judged {local(decision.at, zone)} ({decision.moment}):"
+            f" {_verdict(decision)} {decision.detail}",
+            ("rule", "says", "because"),
+            decision.checks,
+        )
+    attempts = [(a, m) for m in told.messages for a in told.attempts if _of(a, m)]
+    for message in told.messages:
+        print_line(f"message {message.message_id} to {message.to}: {message.state}")
+        print_line(f"  {message.body}")
+    if attempts:
+        print_table(
+            "tries to send",
+            ("message", "at", "kind", "outcome", "seconds", "detail"),
+            [
+                (
+                    str(message.message_id),
+                    _to_the_millisecond(attempt.at, zone),
+                    attempt.kind,
+                    attempt.outcome,
+                    f"{attempt.seconds:.3f}",
+                    " ".join(filter(None, (attempt.code, attempt.detail, attempt.gateway_ref))),
+                )
+                for attempt, message in attempts
+            ],
+        )
+
+
+def _of(attempt: AttemptRecord, message: MessageRecord) -> bool:
+    return attempt.message_id == message.message_id
+
+
+def _verdict(decision: DecisionRecord) -> str:
+    if decision.outcome == "skip":
+        return f"not texted, rule {decision.rule}."
+    return "would be texted (shadow mode)." if decision.outcome == "shadow" else "to be texted."
+
+
+def _to_the_millisecond(at: datetime, zone: ZoneInfo) -> str:
+    return at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+
+
+def spell_caller(record: CallRecord) -> str:
+    """Write who called: the number as it would be texted, else as the PBX gave it."""
+    caller = record.call.caller
+    known = record.caller_e164 or caller.number or "no number"
+    return f"{known} (withheld)" if caller.withheld else known

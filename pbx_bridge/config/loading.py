@@ -1,0 +1,132 @@
+"""From the text of a TOML file to a `Config`, or to a report of every mistake in it."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from pbx_bridge import gateways
+from pbx_bridge.config.lines import key_lines, nearest_line
+from pbx_bridge.config.problems import ConfigError, Mistake, Problem, key_name, mistakes, show
+from pbx_bridge.config.sections import Config, ConfiguredGateway
+from pbx_bridge.config.values import did_you_mean
+from pbx_bridge.core import number
+
+#: Tables that may be left out whole; validated all the same, so that their defaults are checked.
+_OPTIONAL_TABLES = ("texting", "database", "retention", "logging")
+_TOML_PLACE = re.compile(r"(?P<what>.*) \(at (?:line (?P<line>\d+), column \d+|end of document)\)")
+
+
+def load(path: Path) -> Config:
+    """Read a configuration file.
+
+    Raises:
+        ConfigError: with every mistake, each with its line and what would be right.
+
+    """
+    try:
+        text = path.read_bytes().decode()
+    except FileNotFoundError:
+        raise _whole_file(path, "no such file; copy pbx-bridge.example.toml there") from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        problem = Problem(str(path), line, "", "", "not UTF-8; save the file in that encoding")
+        raise ConfigError((problem,)) from None
+    except OSError as error:
+        raise _whole_file(path, f"cannot be read: {error.strerror}") from None
+    return parse(text, str(path), path.parent.absolute())
+
+
+def parse(text: str, file: str, folder: Path) -> Config:
+    """Read a configuration from its text; `file` names it, relative paths start at `folder`.
+
+    Raises:
+        ConfigError: with every mistake, each with its line and what would be right.
+
+    """
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError((_syntax_problem(error, text, file),)) from None
+    found, config = _validate(tables, folder)
+    if config is None:
+        raise ConfigError(tuple(_placed(found, text, file)))
+    return config
+
+
+def _validate(tables: dict[str, Any], folder: Path) -> tuple[list[Mistake], Config | None]:
+    written = dict(tables)
+    for name in _OPTIONAL_TABLES:
+        written.setdefault(name, {})
+    written.setdefault("gateways", {"console": {"type": "console"}})
+    names = written["gateways"] if isinstance(written["gateways"], dict) else {}
+    found, written["gateways"] = _gateways(written["gateways"], folder)
+    context = {"folder": folder, "country": _country(tables), "gateways": list(names)}
+    try:
+        config = Config.model_validate(written, context=context)
+    except ValidationError as error:
+        return [*found, *mistakes(error, Config, ())], None
+    return found, None if found else config
+
+
+def _gateways(written: object, folder: Path) -> tuple[list[Mistake], dict[str, ConfiguredGateway]]:
+    """Give each [gateways.NAME] to the gateway that its `type` names."""
+    if not isinstance(written, dict) or not written:
+        return [Mistake(("gateways",), show(written), "not a table; write [gateways.NAME]")], {}
+    found: list[Mistake] = []
+    configured: dict[str, ConfiguredGateway] = {}
+    for name, table in written.items():
+        path = ("gateways", name)
+        kind = table.get("type") if isinstance(table, dict) else None
+        if not isinstance(table, dict):
+            found.append(Mistake(path, "", "not a table; write [gateways.NAME]"))
+        elif kind is None:
+            known = ", ".join(sorted(gateways.KINDS))
+            found.append(Mistake((*path, "type"), "", f"missing; one of {known}"))
+        elif kind not in gateways.KINDS:
+            right = did_you_mean(kind, gateways.KINDS)
+            found.append(Mistake((*path, "type"), show(kind), f"no such kind; {right}"))
+        else:
+            model = gateways.load(kind).Settings
+            try:
+                settings = model.model_validate(table, context={"folder": folder})
+            except ValidationError as error:
+                found += mistakes(error, model, path)
+            else:
+                configured[name] = ConfiguredGateway(kind, settings)
+    return found, configured
+
+
+def _country(tables: dict[str, Any]) -> str | None:
+    office = tables.get("office")
+    country = office.get("country") if isinstance(office, dict) else None
+    return country if isinstance(country, str) and number.is_country(country) else None
+
+
+def _placed(found: list[Mistake], text: str, file: str) -> list[Problem]:
+    lines = key_lines(text)
+    problems = [
+        Problem(
+            file=file,
+            line=nearest_line(lines, mistake.path),
+            key=key_name(mistake.path),
+            value=mistake.value if mistake.path in lines else "",  # a default was not written
+            message=mistake.message,
+        )
+        for mistake in found
+    ]
+    return sorted(problems, key=lambda problem: problem.line)
+
+
+def _syntax_problem(error: tomllib.TOMLDecodeError, text: str, file: str) -> Problem:
+    # tomllib quotes at most one character or one key of the text: no secret gets out this way.
+    place = _TOML_PLACE.fullmatch(str(error))
+    what = place["what"] if place else str(error)
+    line = int(place["line"]) if place and place["line"] else text.count("\n") + 1
+    return Problem(file, line, "", "", f"not TOML: {what[:1].lower()}{what[1:]}; correct this line")
+
+
+def _whole_file(path: Path, message: str) -> ConfigError:
+    return ConfigError((Problem(str(path), 0, "", "", message),))

@@ -1,0 +1,482 @@
+"""What can be configured: one class for each section of the file.
+
+Descriptions and examples of the fields are what mistakes are explained with.
+"""
+
+import ssl
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from pbx_bridge import gateways, ports
+from pbx_bridge.config.values import (
+    Age,
+    Count,
+    Country,
+    Duration,
+    FilePath,
+    Name,
+    Pattern,
+    PingInterval,
+    Port,
+    Switch,
+    TelephoneNumber,
+    Template,
+    TimeZone,
+    a_table,
+    did_you_mean,
+    not_empty,
+    spell,
+)
+from pbx_bridge.core import number
+from pbx_bridge.core.call import Reason
+from pbx_bridge.core.policy import Moment, ReasonRule, Rules
+from pbx_bridge.core.tracker import Inbound
+from pbx_bridge.secret import Secret
+from pbx_bridge.sources.ami.source import AmiAccess
+from pbx_bridge.sources.records import RecordFiles
+
+DEFAULT_TEMPLATE = (
+    "Hello, this is {office}. Sorry that we missed your call just now."
+    " We will call you back as soon as we can."
+)
+#: What counts as inbound unless the file says otherwise.
+_INBOUND = Inbound()
+
+
+class Section(BaseModel):
+    """A table of the file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Office(Section):
+    name: Name = Field(
+        description="how the office calls itself to its callers", examples=["Miller & Sons"]
+    )
+    country: Country = Field(
+        description="the country by which numbers are read, two letters (ISO 3166)",
+        examples=["US"],
+    )
+    timezone: TimeZone = Field(
+        description="the time zone in which the office lives", examples=["America/New_York"]
+    )
+    own_numbers: tuple[TelephoneNumber, ...] = Field(
+        default=(),
+        description="the office's own numbers, which are never texted",
+        examples=[["+12125550143"]],
+    )
+
+
+class ReasonSettings(Section):
+    """What is different for calls of one reason; what is absent is as in [texting]."""
+
+    text: Switch | None = Field(
+        default=None, description="whether to text callers missed for this reason", examples=[True]
+    )
+    template: Template | None = Field(
+        default=None, description="the text for this reason", examples=[DEFAULT_TEMPLATE]
+    )
+    delay: Duration | None = Field(
+        default=None, description="how long to wait for this reason", examples=["20s"]
+    )
+
+
+class VoicemailReasonSettings(ReasonSettings):
+    act_on: Moment = Field(
+        default=Moment.CALL_ENDED,
+        description="when to text a caller who reaches voicemail",
+        examples=["call_ended"],
+    )
+
+
+class Reasons(Section):
+    """[texting.reasons.*]: the field's name is the `Reason`."""
+
+    rang_no_answer: ReasonSettings = ReasonSettings()
+    rang_cancelled: ReasonSettings = ReasonSettings()
+    busy: ReasonSettings = ReasonSettings()
+    unavailable: ReasonSettings = ReasonSettings()
+    voicemail_message: VoicemailReasonSettings = VoicemailReasonSettings()
+    voicemail_hangup: VoicemailReasonSettings = VoicemailReasonSettings()
+    queue_abandoned: ReasonSettings = ReasonSettings()
+    queue_unserved: ReasonSettings = ReasonSettings()
+    ivr_abandoned: ReasonSettings = ReasonSettings()
+    announcement_only: ReasonSettings = ReasonSettings()
+    parked: ReasonSettings = ReasonSettings()
+    rejected: ReasonSettings = ReasonSettings()
+    conference_alone: ReasonSettings = ReasonSettings()
+    lost_in_transfer: ReasonSettings = ReasonSettings()
+    handled_by_application: ReasonSettings = ReasonSettings()
+
+
+#: Reasons whose callers are texted only where the file says so.
+SILENT_REASONS = frozenset(
+    {Reason.REJECTED, Reason.CONFERENCE_ALONE, Reason.LOST_IN_TRANSFER, Reason.HANDLED}
+)
+
+
+class Texting(Section):
+    enabled: Switch = Field(
+        default=False,
+        description="true sends; false (shadow mode) decides all and sends nothing",
+        examples=[True],
+    )
+    gateway: str = Field(
+        default="",
+        validate_default=True,
+        description="the name of one of the [gateways.*] tables",
+        examples=["console"],
+    )
+    expires_after: Duration = Field(
+        default=timedelta(minutes=30),
+        description="how long after the call a text is still of use",
+        examples=["30m"],
+    )
+    delay: Duration = Field(
+        default=timedelta(seconds=20),
+        description="how long to wait: who gets through meanwhile is not texted",
+        examples=["20s"],
+    )
+    cooldown: Duration = Field(
+        default=timedelta(hours=4),
+        description="at most one text per caller and line in this time",
+        examples=["4h"],
+    )
+    min_ring: Duration = Field(
+        default=timedelta(seconds=2),
+        description="who hangs up sooner is not texted",
+        examples=["2s"],
+    )
+    allowed_countries: frozenset[Country] | None = Field(
+        default=None,
+        description="countries whose numbers are texted; without it the office's own",
+        examples=[["US", "CA"]],
+    )
+    max_per_hour: Count = Field(
+        default=30, description="never more texts than this in an hour", examples=[30]
+    )
+    max_per_day: Count = Field(
+        default=200, description="never more texts than this in 24 hours", examples=[200]
+    )
+    blocked_numbers: tuple[TelephoneNumber, ...] = Field(
+        default=(), description="numbers that are never texted", examples=[["+12125550199"]]
+    )
+    template: Template = Field(
+        default=DEFAULT_TEMPLATE,
+        description="the text; {office}, {line} and {caller} are filled in",
+        examples=[DEFAULT_TEMPLATE],
+    )
+    reasons: Reasons = Reasons()
+
+    @field_validator("gateway")
+    @classmethod
+    def _one_of_the_gateways(cls, name: str, info: ValidationInfo) -> str:
+        names: list[str] = (info.context or {}).get("gateways", [])
+        if name in names:
+            return name
+        if name:
+            raise ValueError(f"no such gateway; {did_you_mean(name, names)}")
+        if len(names) > 1:
+            raise ValueError(f"several gateways and none chosen; one of {', '.join(names)}")
+        return names[0] if names else ""  # without any, [gateways] itself is what is wrong
+
+    @field_validator("delay")
+    @classmethod
+    def _in_time(cls, delay: timedelta, info: ValidationInfo) -> timedelta:
+        _not_too_late(delay, info)
+        return delay
+
+    @field_validator("reasons")
+    @classmethod
+    def _each_in_time(cls, reasons: Reasons, info: ValidationInfo) -> Reasons:
+        for name in Reasons.model_fields:
+            delay = getattr(reasons, name).delay
+            if delay is not None:
+                _not_too_late(delay, info, name, "delay")
+        return reasons
+
+
+def _not_too_late(delay: timedelta, info: ValidationInfo, *path: str) -> None:
+    latest = info.data.get("expires_after")
+    if latest is not None and delay >= latest:
+        raise misplaced(
+            "every text would expire before it is sent;"
+            f' less than expires_after ("{spell(latest)}")',
+            *path,
+        )
+
+
+class Tls(Section):
+    """The PBX's certificate is always verified, against its host name."""
+
+    ca: FilePath | None = Field(
+        default=None,
+        description="certificates to trust (PEM) instead of the system's",
+        examples=["/etc/pbx-bridge/pbx-ca.pem"],
+    )
+
+    @field_validator("ca")
+    @classmethod
+    def _usable(cls, ca: Path | None) -> Path | None:
+        try:
+            ssl.create_default_context(cafile=ca)
+        except OSError as error:  # SSLError is one
+            raise ValueError(f"no certificates there: {error.strerror}; a PEM file") from error
+        return ca
+
+    def context(self) -> ssl.SSLContext:
+        """Give a context that verifies the PBX's certificate and name."""
+        return ssl.create_default_context(cafile=self.ca)
+
+
+class Records(Section):
+    """Where this PBX writes down what happened: read to learn what a broken connection hid."""
+
+    cel_csv: FilePath | None = Field(
+        default=None,
+        description="the file that cel_custom or cel_csv writes",
+        examples=["/var/log/asterisk/cel-custom/Master.csv"],
+    )
+    cdr_csv: FilePath | None = Field(
+        default=None,
+        description="the file that cdr_csv writes",
+        examples=["/var/log/asterisk/cdr-csv/Master.csv"],
+    )
+    queue_log: FilePath | None = Field(
+        default=None, description="the queue log", examples=["/var/log/asterisk/queue_log"]
+    )
+    timezone: TimeZone | None = Field(
+        default=None,
+        description="the zone of the times in these files; without it the office's",
+        examples=["UTC"],
+    )
+
+
+class Pbx(Section):
+    name: Name = Field(description="what to call this PBX in lists", examples=["office"])
+    host: Name = Field(default="127.0.0.1", description="where AMI listens", examples=["127.0.0.1"])
+    port: Port = Field(default=5038, description="the port of AMI", examples=[5038])
+    username: Name = Field(
+        description="the section's name in manager.conf", examples=["pbx-bridge"]
+    )
+    secret: Secret = Field(
+        description="the secret in manager.conf",
+        examples=['{ file = "/etc/pbx-bridge/ami-secret" }'],
+    )
+    auth: Literal["md5", "plain"] = Field(
+        default="md5", description="how to log in", examples=["md5"]
+    )
+    tls: Annotated[Tls | None, BeforeValidator(a_table)] = Field(
+        default=None, description="whether AMI speaks TLS", examples=[True]
+    )
+    inbound_contexts: Annotated[tuple[Pattern, ...], AfterValidator(not_empty)] = Field(
+        default=_INBOUND.contexts,
+        description="patterns of the dialplan contexts in which calls from outside begin",
+        examples=[["^from-trunk"]],
+    )
+    trunks: tuple[Name, ...] = Field(
+        default=(),
+        description="endpoints whose calls come from outside, in whatever context",
+        examples=[["trunk"]],
+    )
+    ignored_contexts: tuple[Pattern, ...] = Field(
+        default=_INBOUND.ignored_contexts,
+        description="patterns of the contexts whose calls count as rejected",
+        examples=[["^app-blackhole"]],
+    )
+    answered_applications: tuple[Name, ...] = Field(
+        default=tuple(sorted(_INBOUND.answered_applications)),
+        description="dialplan applications after which nobody needs to follow up",
+        examples=[["ReceiveFAX"]],
+    )
+    records: Records = Records()
+    ping_interval: PingInterval = Field(
+        default=timedelta(seconds=10),
+        description="how often to ask whether the PBX is still there",
+        examples=["10s"],
+    )
+
+    def access(self) -> AmiAccess:
+        """Give how to reach this PBX's manager interface."""
+        return AmiAccess(
+            name=self.name,
+            host=self.host,
+            port=self.port,
+            username=self.username,
+            secret=self.secret.reveal(),
+            md5=self.auth == "md5",
+            tls=self.tls.context() if self.tls else None,
+            ping_interval=self.ping_interval,
+        )
+
+    def record_files(self, office_zone: ZoneInfo) -> RecordFiles:
+        """Give where this PBX's records are."""
+        return RecordFiles(
+            cel_csv=self.records.cel_csv,
+            cdr_csv=self.records.cdr_csv,
+            queue_log=self.records.queue_log,
+            timezone=self.records.timezone or office_zone,
+        )
+
+    def inbound(self) -> Inbound:
+        """Give what the call tracker needs to know about this PBX."""
+        return Inbound(
+            contexts=self.inbound_contexts,
+            trunks=frozenset(self.trunks),
+            ignored_contexts=self.ignored_contexts,
+            answered_applications=frozenset(self.answered_applications),
+        )
+
+
+class DatabaseSettings(Section):
+    path: FilePath = Field(
+        default=Path("/var/lib/pbx-bridge/pbx-bridge.db"),
+        description="the SQLite file",
+        examples=["/var/lib/pbx-bridge/pbx-bridge.db"],
+    )
+
+
+class Retention(Section):
+    """How long rows are kept. A call takes its decisions with it, a message its attempts."""
+
+    calls: Age = Field(
+        default=timedelta(days=395), description="calls and their decisions", examples=["395d"]
+    )
+    steps: Age = Field(
+        default=timedelta(days=395), description="the calls' timelines", examples=["395d"]
+    )
+    messages: Age = Field(
+        default=timedelta(days=90), description="messages and the tries to send", examples=["90d"]
+    )
+    outbound_calls: Age = Field(
+        default=timedelta(days=30), description="calls from the office", examples=["30d"]
+    )
+    gaps: Age = Field(
+        default=timedelta(days=395),
+        description="times in which a PBX was not watched",
+        examples=["395d"],
+    )
+
+    def in_days(self) -> dict[str, int]:
+        """Give whole days for each kind of row."""
+        return {name: getattr(self, name).days for name in type(self).model_fields}
+
+
+class Logging(Section):
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="how much to log", examples=["info"]
+    )
+    format: Literal["auto", "console", "json"] = Field(
+        default="auto",
+        description="json: one object a line; auto: console on a terminal, else json",
+        examples=["json"],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ConfiguredGateway:
+    """A [gateways.NAME] table: a kind of gateway, and its settings."""
+
+    kind: str
+    settings: BaseModel
+
+    def build(self) -> ports.Gateway:
+        """Make the gateway; it connects when it is entered as a context manager."""
+        gateway: ports.Gateway = gateways.load(self.kind).Gateway(self.settings)
+        return gateway
+
+
+class Config(Section):
+    """The whole file."""
+
+    office: Office = Field(description="a table [office] with name, country and timezone")
+    texting: Texting
+    pbx: Annotated[tuple[Pbx, ...], AfterValidator(not_empty)] = Field(
+        description="a table [[pbx]] for each PBX, with name, username and secret"
+    )
+    gateways: dict[Name, InstanceOf[ConfiguredGateway]]
+    database: DatabaseSettings
+    retention: Retention
+    logging: Logging
+
+    @field_validator("pbx")
+    @classmethod
+    def _names_differ(cls, pbxs: tuple[Pbx, ...]) -> tuple[Pbx, ...]:
+        seen = set()
+        for index, pbx in enumerate(pbxs):
+            if pbx.name in seen:
+                raise misplaced("two PBXs have this name; give each its own", index, "name")
+            seen.add(pbx.name)
+        return pbxs
+
+    def rules(self) -> Rules:
+        """Give the settings as the policy needs them."""
+        allowed = self.texting.allowed_countries
+        return _rules(
+            self.office.name,
+            self.office.country,
+            self.texting,
+            own_numbers=frozenset(self.office.own_numbers),
+            allowed=number.family(self.office.country) if allowed is None else allowed,
+        )
+
+
+def defaults(country: str = "US") -> Rules:
+    """Give the rules of an office that configured nothing, for calls from every country."""
+    texting = Texting.model_validate({}, context={"gateways": ["console"]})
+    return _rules("the office", country, texting, own_numbers=frozenset(), allowed=frozenset())
+
+
+def _rules(
+    office: str,
+    country: str,
+    texting: Texting,
+    *,
+    own_numbers: frozenset[str],
+    allowed: frozenset[str],
+) -> Rules:
+    return Rules(
+        office=office,
+        country=country,
+        allowed_countries=allowed,
+        own_numbers=own_numbers,
+        blocked_numbers=frozenset(texting.blocked_numbers),
+        gateway=texting.gateway,
+        shadow=not texting.enabled,
+        cooldown=texting.cooldown,
+        expires_after=texting.expires_after,
+        min_ring=texting.min_ring,
+        max_per_hour=texting.max_per_hour,
+        max_per_day=texting.max_per_day,
+        reasons={Reason(name): _reason_rule(texting, name) for name in Reasons.model_fields},
+    )
+
+
+def _reason_rule(texting: Texting, name: str) -> ReasonRule:
+    own: ReasonSettings = getattr(texting.reasons, name)
+    return ReasonRule(
+        text=Reason(name) not in SILENT_REASONS if own.text is None else own.text,
+        template=texting.template if own.template is None else own.template,
+        delay=texting.delay if own.delay is None else own.delay,
+        act_on=own.act_on if isinstance(own, VoicemailReasonSettings) else Moment.CALL_ENDED,
+    )
+
+
+def misplaced(message: str, *path: str | int) -> PydanticCustomError:
+    """Make an error about something inside the value being validated, at `path` from there."""
+    return PydanticCustomError("misplaced", "{message}", {"message": message, "path": path})

@@ -1,0 +1,183 @@
+"""Values that a configuration is written in: durations, countries, time zones, numbers, patterns.
+
+Every message reads `what is wrong; what would be right`.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, ValidationInfo
+
+from pbx_bridge.core import number, text
+
+_UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
+_DURATION = re.compile(r"(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?")
+
+
+def did_you_mean(word: object, known: Iterable[str]) -> str:
+    """Say which of `known` was probably meant, or else list them."""
+    names = sorted(known)
+    close = get_close_matches(str(word), names, n=1)
+    return f'did you mean "{close[0]}"?' if close else f"known are {', '.join(names)}"
+
+
+def parse_duration(value: object) -> timedelta:
+    """Read a duration as it is written in the file.
+
+    Raises:
+        ValueError: saying what would be right.
+
+    """
+    right = 'write a number and its unit (s, m, h, d) in quotes, such as "20s", "4h" or "1h30m"'
+    if not isinstance(value, str):
+        raise ValueError(f"not a duration; {right}")  # noqa: TRY004 - pydantic collects ValueError
+    found = _DURATION.fullmatch(value)
+    if not found or not value:
+        raise ValueError(f"not a duration; {right}")
+    units = zip(_UNITS.values(), found.groups(default="0"), strict=True)
+    return timedelta(**{unit: int(amount) for unit, amount in units})
+
+
+def spell(duration: timedelta) -> str:
+    """Write a duration as it is written in the file: `1h30m`."""
+    rest = int(duration.total_seconds())
+    parts = []
+    for unit, name in _UNITS.items():
+        amount, rest = divmod(rest, int(timedelta(**{name: 1}).total_seconds()))
+        parts += [f"{amount}{unit}"] if amount else []
+    return "".join(parts) or "0s"
+
+
+def _within(low: str, high: str) -> Callable[[timedelta], timedelta]:
+    def check(value: timedelta) -> timedelta:
+        if not parse_duration(low) <= value <= parse_duration(high):
+            raise ValueError(f'out of range; from "{low}" to "{high}"')
+        return value
+
+    return check
+
+
+Duration = Annotated[
+    timedelta, BeforeValidator(parse_duration), AfterValidator(_within("0s", "3650d"))
+]
+"""`20s`, `4h`, `30m`, `2d`, `1h30m`."""
+
+Age = Annotated[timedelta, BeforeValidator(parse_duration), AfterValidator(_within("1d", "36500d"))]
+"""How long to keep something: a duration of a day at least."""
+
+PingInterval = Annotated[
+    timedelta, BeforeValidator(parse_duration), AfterValidator(_within("1s", "5m"))
+]
+
+
+def _country(value: str) -> str:
+    if number.is_country(value):
+        return value
+    if number.is_country(value.upper()):
+        raise ValueError(f'not a country code; write it in capitals: "{value.upper()}"')
+    if value.upper() == "UK":
+        raise ValueError('not a country code; the United Kingdom is "GB"')
+    raise ValueError('not a country code; two letters as in ISO 3166, such as "US", "GB" or "DE"')
+
+
+Country = Annotated[str, AfterValidator(_country)]
+
+
+def _zone(value: object) -> ZoneInfo:
+    if isinstance(value, ZoneInfo):
+        return value
+    known = available_timezones()
+    if not isinstance(value, str) or value not in known:
+        close = get_close_matches(str(value).replace(" ", "_"), known, n=1)
+        right = f'did you mean "{close[0]}"?' if close else 'such as "America/New_York"'
+        raise ValueError(f"not a time zone; {right}")
+    return ZoneInfo(value)
+
+
+TimeZone = Annotated[ZoneInfo, BeforeValidator(_zone)]
+
+
+def _telephone_number(value: str, info: ValidationInfo) -> str:
+    country = (info.context or {}).get("country")
+    if country is None:
+        return value  # the country itself is reported; without it nothing can be said here
+    normal = number.normalise(value, country)
+    if normal is None:
+        raise ValueError(
+            f"not a number of {country}; write it with its country code, such as"
+            ' "+12125550143", or as it is dialled inside the country'
+        )
+    return normal
+
+
+TelephoneNumber = Annotated[str, AfterValidator(_telephone_number)]
+"""E.164; written so, or in the national form of the office's country."""
+
+
+def _template(value: str) -> str:
+    for wanted in sorted(text.placeholders(value)):
+        if wanted not in text.PLACEHOLDERS:
+            known = ", ".join(f"{{{name}}}" for name in text.PLACEHOLDERS)
+            raise ValueError(f"unknown placeholder {{{wanted}}}; known are {known}")
+    if "{" in re.sub(r"\{[^{}]*\}", "", value) or "}" in re.sub(r"\{[^{}]*\}", "", value):
+        raise ValueError("a brace stands alone; placeholders are written {office}")
+    return value
+
+
+Template = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=1600),
+    AfterValidator(_template),
+]
+"""The text of a message, with placeholders; 1600 characters is what gateways take at most."""
+
+
+def _pattern(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}; correct it") from error
+    return value
+
+
+def not_empty(value: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Refuse an empty list.
+
+    pydantic's own check would leave out the elements that have mistakes, and call the list empty.
+    """
+    if not value:
+        raise ValueError("empty; at least one is needed")
+    return value
+
+
+Pattern = Annotated[str, AfterValidator(_pattern)]
+"""A regular expression, found anywhere in a name unless `^` and `$` hold it to the ends."""
+
+
+def _absolute(value: Path, info: ValidationInfo) -> Path:
+    return Path((info.context or {}).get("folder", ".")) / value.expanduser()
+
+
+FilePath = Annotated[Path, AfterValidator(_absolute)]
+"""A path; a relative one starts at the folder of the configuration file."""
+
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+Switch = Annotated[bool, Field(strict=True)]
+Count = Annotated[int, Field(strict=True, ge=0)]
+Port = Annotated[int, Field(strict=True, ge=1, le=65535)]
+
+
+def a_table(value: Any) -> Any:
+    """Read `true` as an empty table (all defaults) and `false` as none."""
+    if value is True:
+        return {}
+    if value is False:
+        return None
+    if not isinstance(value, dict):
+        raise ValueError('neither true, false nor a table; such as { ca = "/etc/ssl/pbx-ca.pem" }')  # noqa: TRY004 - see above
+    return value

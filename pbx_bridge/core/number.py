@@ -1,0 +1,119 @@
+"""Telephone numbers: E.164, withheld callers, and whether a number can get a text.
+
+The only home of `phonenumbers` (Google's libphonenumber). A number here is what somebody sent
+us: nothing is believed before it has parsed.
+"""
+
+import re
+from dataclasses import dataclass
+
+import phonenumbers
+from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType
+
+_DIALABLE = re.compile(r"\+?[0-9(][0-9 ()./-]{1,30}")
+_DIGIT_RUN = re.compile(r"\+?[0-9]{3,}")
+
+#: What Asterisk and carriers put in place of a number that the caller does not show.
+_NOBODY = frozenset(
+    {
+        "",
+        "<unknown>",
+        "unknown",
+        "anonymous",
+        "unavailable",
+        "restricted",
+        "private",
+        "withheld",
+        "asterisk",
+        "s",
+        "none",
+        "blocked",
+        "no number",
+        "not available",
+        "payphone",
+        "coinphone",
+    }
+)
+
+#: Types that a text to would be lost on, costs extra, or reaches nobody who called.
+_UNTEXTABLE = {
+    PhoneNumberType.FIXED_LINE: "a landline",
+    PhoneNumberType.PREMIUM_RATE: "a premium-rate number",
+    PhoneNumberType.TOLL_FREE: "a toll-free number",
+    PhoneNumberType.SHARED_COST: "a shared-cost number",
+    PhoneNumberType.UAN: "a company access number",
+    PhoneNumberType.PAGER: "a pager",
+    PhoneNumberType.PERSONAL_NUMBER: "a personal (follow-me) number",
+    PhoneNumberType.VOICEMAIL: "a voicemail access number",
+}
+
+#: +44 is one numbering plan, but its islands parse as regions of their own: a customer with a
+#: Jersey SIM is no foreigner to an office in London.
+_FAMILIES = {"GB": frozenset({"GB", "GG", "JE", "IM"})}
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number of a real numbering plan."""
+
+    e164: str
+    region: str  #: ISO 3166 code; `001` for numbers of no country (satellite, international)
+    national: str  #: national significant number: the digits without country code and trunk zero
+    untextable: str  #: why a text makes no sense, in words; empty if it does
+
+
+def is_nobody(text: str) -> bool:
+    """Whether a caller ID stands for no number at all."""
+    return text.strip().lower() in _NOBODY
+
+
+def parse(text: str, country: str) -> Number | None:
+    """Read a caller ID as a number of `country` unless it says otherwise; None if it is none.
+
+    Strict on purpose: the text comes from outside, and what parses here is what gets a text.
+    """
+    text = text.strip()
+    if not _DIALABLE.fullmatch(text):
+        return None
+    number = _valid(text, country)
+    if number is None and not text.startswith("+"):
+        # Some carriers deliver E.164 without its plus.
+        number = _valid(f"+{text}", country)
+    if number is None:
+        return None
+    return Number(
+        e164=phonenumbers.format_number(number, PhoneNumberFormat.E164),
+        region=phonenumbers.region_code_for_number(number) or "001",
+        national=phonenumbers.national_significant_number(number),
+        untextable=_UNTEXTABLE.get(phonenumbers.number_type(number), ""),
+    )
+
+
+def normalise(text: str, country: str) -> str | None:
+    """Give the E.164 form, or None if `text` is no valid number."""
+    number = parse(text, country)
+    return number.e164 if number else None
+
+
+def is_country(code: str) -> bool:
+    """Whether `code` is an ISO 3166 code with a numbering plan."""
+    return code in phonenumbers.SUPPORTED_REGIONS
+
+
+def family(country: str) -> frozenset[str]:
+    """Give the regions that an office in `country` regards as its own."""
+    return _FAMILIES.get(country, frozenset({country}))
+
+
+def dialled_digits(dial_string: str) -> str:
+    """Find the number in what a dialplan dials (`+4930…@trunk`, `g0/030…`); empty if none."""
+    runs = _DIGIT_RUN.findall(dial_string)
+    return max(runs, key=len).lstrip("+") if runs else ""
+
+
+def _valid(text: str, country: str) -> phonenumbers.PhoneNumber | None:
+    try:
+        number = phonenumbers.parse(text, country)
+    except NumberParseException:
+        return None
+    return number if phonenumbers.is_valid_number(number) else None

@@ -1,0 +1,128 @@
+"""What every gateway over HTTP needs: one careful request, and which failure means what."""
+
+import re
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+from pbx_bridge.core.delivery import Deferred, Uncertain
+
+#: An answer of a gateway is short; a longer one is cut, and is no answer.
+LARGEST_BODY = 65536
+
+
+#: No gateway is handed anything else: not `whatsapp:…`, not a short code, not a header.
+E164 = re.compile(r"\+[0-9]{5,15}", re.ASCII)
+#: Longer runs of digits in a gateway's words are somebody's number.
+NUMBER = re.compile(r"\+?[0-9]{7,}")
+LONGEST_QUOTE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An HTTP answer; `text` is None if the body is too large or no text."""
+
+    status: int
+    text: str | None
+    retry_after: timedelta | None
+
+
+def session() -> aiohttp.ClientSession:
+    """Open a session that keeps nothing: no cookies, and no connection for reuse.
+
+    A kept connection may have been closed by the other side, and then nobody can tell whether a
+    request on it went out.
+    """
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(force_close=True),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,  # a small body may unpack to a huge one
+        skip_auto_headers={"Accept-Encoding"},
+    )
+
+
+async def request(  # noqa: PLR0913 - the parts of a request
+    http: aiohttp.ClientSession,
+    method: str,
+    url: str | URL,
+    *,
+    headers: Mapping[str, str] | None = None,
+    params: Mapping[str, Any] | None = None,
+    data: Any = None,
+) -> Reply:
+    """Make one request, without following redirects, and read a bounded answer.
+
+    Raises:
+        aiohttp.ClientError: see `failure`.
+
+    """
+    async with http.request(
+        method,
+        url,
+        headers=headers,
+        params=params,
+        data=data,
+        allow_redirects=False,
+    ) as response:
+        body = bytearray()
+        async for chunk in response.content.iter_chunked(8192):
+            body += chunk
+            if len(body) > LARGEST_BODY:
+                break
+        retry_after = _retry_after(response.headers)
+        if len(body) > LARGEST_BODY:
+            return Reply(response.status, None, retry_after)
+        try:
+            text = body.decode()
+        except UnicodeDecodeError:
+            text = None
+        return Reply(response.status, text, retry_after)
+
+
+def basic_auth(username: str, password: str) -> str:
+    """Give the Authorization header of HTTP's basic authentication."""
+    return "Basic " + b64encode(f"{username}:{password}".encode()).decode()
+
+
+def quoted(words: str) -> str:
+    """Make a gateway's own words fit for log and listing: short, printable, numbers masked."""
+    printable = "".join(letter if letter.isprintable() else " " for letter in words)
+    return NUMBER.sub(lambda found: f"…{found[0][-3:]}", printable)[:LONGEST_QUOTE]
+
+
+def failure(error: aiohttp.ClientError) -> Deferred | Uncertain:
+    """Tell whether a request that failed may have left.
+
+    Only a connection that never came about is certain. The text never has the URL: there may be a
+    secret in it.
+    """
+    match error:
+        case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError():
+            return Deferred(f"no connection: {_words(error)}")
+        case aiohttp.InvalidURL():
+            return Deferred("no connection: the address is not valid")
+        case _:
+            return Uncertain(f"the connection broke after the request: {_words(error)}")
+
+
+def _words(error: aiohttp.ClientError) -> str:
+    cause = getattr(error, "os_error", None) or getattr(error, "certificate_error", None)
+    return f"{type(error).__name__}: {cause}" if cause is not None else type(error).__name__
+
+
+def _retry_after(headers: Mapping[str, str]) -> timedelta | None:
+    """Read Retry-After: seconds, or a date that counts from the answer's own Date."""
+    value = headers.get("Retry-After", "").strip()
+    if value.isascii() and value.isdigit() and len(value) <= 9:  # noqa: PLR2004 - fits a timedelta
+        return timedelta(seconds=int(value))
+    try:
+        wait = parsedate_to_datetime(value) - parsedate_to_datetime(headers.get("Date", ""))
+    except (ValueError, TypeError):  # absent, nonsense, or one with and one without a zone
+        return None
+    return max(wait, timedelta())

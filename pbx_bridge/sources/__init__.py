@@ -1,0 +1,1 @@
+"""Phone systems that we can watch: one package each, none knows another."""

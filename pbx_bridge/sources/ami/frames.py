@@ -1,0 +1,166 @@
+r"""Cut the AMI byte stream into messages, and drop unread what nobody needs.
+
+An AMI message is header lines ended by an empty line. A busy PBX sends hundreds of them a call,
+nine of ten of no use to us, so a message is looked at by its event name (and for the two most
+frequent, VarSet and Newexten, by one header) before anything is parsed, and of a wanted one only
+those headers are decoded that somebody asks for.
+"""
+
+from collections.abc import Callable
+
+_END = b"\r\n\r\n"
+_EVENT = b"Event: "
+_RESPONSE = b"Response: "
+
+#: Longer than any message that Asterisk builds; what exceeds it is damage.
+MAX_FRAME = 65_536
+
+#: Variables that say something about a call which no event says.
+VARIABLES = frozenset(
+    {
+        b"FROM_DID",
+        b"VMSTATUS",
+        b"QUEUESTATUS",
+        b"DIALSTATUS",
+        b"CALLINGNUMPRES_SV",
+        b"CALLINGPRES_SV",
+    }
+)
+#: Applications whose start says something about a call which no event says.
+APPLICATIONS = frozenset(
+    {
+        b"VoiceMail",
+        b"MinivmGreet",
+        b"MinivmRecord",
+        b"Queue",
+        b"ReceiveFAX",
+        b"DISA",
+        b"AudioSocket",
+        b"Stasis",
+        b"AGI",
+    }
+)
+
+
+class Frame:
+    """One message, undecoded. `get` reads a header; the first of a name counts."""
+
+    __slots__ = ("_raw", "name")
+
+    def __init__(self, name: bytes, raw: bytes) -> None:
+        self.name = name
+        self._raw = raw
+
+    def get(self, header: bytes) -> str:
+        """Read a header given as `\\r\\nName: `; empty if the message has none such."""
+        start = self._raw.find(header)
+        if start < 0:
+            return ""
+        start += len(header)
+        end = self._raw.find(b"\r\n", start)
+        return decode(self._raw[start:] if end < 0 else self._raw[start:end])
+
+    def text(self) -> str:
+        return decode(self._raw)
+
+
+def decode(raw: bytes) -> str:
+    """Decode as UTF-8, or else as what old trunks and phones send. Never fails.
+
+    A whole header at a time, so no character is ever split, and no surrogate escapes: SQLite
+    refuses them.
+    """
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("cp1252", "replace")
+
+
+def _variable(buffer: bytes, start: int, end: int) -> bool:
+    at = buffer.find(b"\r\nVariable: ", start, end)
+    if at < 0:
+        return False
+    stop = buffer.find(b"\r\n", at + 12, end)
+    return buffer[at + 12 : end if stop < 0 else stop].lstrip(b"_") in VARIABLES
+
+
+def _application(buffer: bytes, start: int, end: int) -> bool:
+    at = buffer.find(b"\r\nApplication: ", start, end)
+    if at < 0:
+        return False
+    stop = buffer.find(b"\r\n", at + 15, end)
+    return buffer[at + 15 : end if stop < 0 else stop] in APPLICATIONS
+
+
+def _has_channel(buffer: bytes, start: int, end: int) -> bool:
+    return buffer.find(b"\r\nUniqueid: ", start, end) >= 0
+
+
+def _always(_buffer: bytes, _start: int, _end: int) -> bool:
+    return True
+
+
+#: Events that are parts of answers to our own questions.
+ANSWER_PARTS = frozenset(
+    {b"CoreShowChannel", b"CoreShowChannelsComplete", b"BridgeListItem", b"BridgeListComplete"}
+)
+
+_Wanted = Callable[[bytes, int, int], bool]
+
+#: Event names that are read at all, and by which test.
+WANTED: dict[bytes, _Wanted] = dict.fromkeys(
+    (
+        b"Newchannel", b"Newstate", b"NewCallerid", b"DialBegin", b"DialEnd", b"LocalBridge",
+        b"BridgeEnter", b"BridgeLeave", b"QueueCallerJoin", b"QueueCallerLeave",
+        b"QueueCallerAbandon", b"BlindTransfer", b"AttendedTransfer", b"ParkedCall", b"Pickup",
+        b"HangupRequest", b"SoftHangupRequest", b"Hangup", b"FullyBooted", b"Shutdown",
+        *ANSWER_PARTS,
+    ),
+    _always,
+)  # fmt: skip
+WANTED[b"VarSet"] = _variable
+WANTED[b"Newexten"] = _application
+WANTED[b"MessageWaiting"] = _has_channel
+
+
+class FrameReader:
+    """Bytes in, wanted messages out, however the stream is cut."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self.banner = b""  #: what the server said first, without its line end
+        self.damaged = 0  #: bytes thrown away because no message was in them
+
+    def feed(self, data: bytes) -> list[Frame]:
+        """Take what arrived; give the wanted messages that are complete."""
+        buffer = self._rest + data if self._rest else data
+        position = 0
+        frames: list[Frame] = []
+        while (end := buffer.find(_END, position)) >= 0:
+            if buffer.startswith(_EVENT, position):
+                stop = buffer.find(b"\r\n", position, end)
+                name = buffer[position + 7 : end if stop < 0 else stop]
+                wanted = WANTED.get(name)
+                if wanted is not None and wanted(buffer, position, end):
+                    frames.append(Frame(name, buffer[position:end]))
+            elif end > position:
+                self._unusual(buffer[position:end], frames)
+            position = end + 4
+        self._rest = buffer[position:] if position else buffer
+        if len(self._rest) > MAX_FRAME:
+            # Keep the last bytes: the end of the damage may be in the middle of them.
+            self.damaged += len(self._rest) - len(_END)
+            self._rest = self._rest[-len(_END) :]
+        return frames
+
+    def _unusual(self, raw: bytes, frames: list[Frame]) -> None:
+        """Take what is no plain event: the banner, an answer, or damage."""
+        if not self.banner and raw.startswith(b"Asterisk Call Manager/"):
+            self.banner, _, raw = raw.partition(b"\r\n")
+        raw = raw.lstrip(b"\r\n")
+        if raw.startswith(_RESPONSE):
+            frames.append(Frame(b"", raw))
+        elif raw.startswith(_EVENT):
+            frames.extend(FrameReader().feed(raw + _END))
+        elif raw:
+            self.damaged += len(raw)

@@ -1,0 +1,247 @@
+"""One AMI connection: panoramisk's actions and answers, on a protocol fit to run for years.
+
+panoramisk 1.4 builds actions, matches answers by ActionID and collects lists; that we use. Its own
+connection handling is replaced, for reasons measured one by one (docs/architecture.md): it resends
+actions after a reconnect (an Originate would ring twice), leaves callers waiting for ever when a
+connection breaks, never notices a dead peer, drops characters split over two packets, lets CR LF
+into actions, parses every event, and reconnects behind one's back after `close`. A `Link` lives
+for one connection; whoever wants another one makes another Link.
+"""
+
+import asyncio
+import hashlib
+import ssl
+from collections.abc import Callable
+from typing import Protocol
+
+import panoramisk
+from panoramisk.actions import Action
+from panoramisk.ami_protocol import AMIProtocol
+from panoramisk.message import Message
+
+from pbx_bridge.sources.ami.frames import ANSWER_PARTS, Frame, FrameReader
+
+#: Event classes that we ask for. With `system` Asterisk says FullyBooted at login, by which we
+#: know that the account may read it.
+EVENT_MASK = "system,call,agent,dialplan"
+
+#: Unanswered questions at one time; more means that the PBX does not answer any longer.
+MAX_PENDING = 1_000
+
+
+class Tap(Protocol):
+    """Sees the connection as it is, for recordings. Secrets are masked before it gets them."""
+
+    def connected(self) -> None: ...
+
+    def received(self, data: bytes) -> None: ...
+
+    def sent(self, text: str) -> None: ...
+
+    def closed(self) -> None: ...
+
+
+class LinkLost(Exception):  # noqa: N818 - the field says "lost"
+    """The connection ended before the answer came."""
+
+
+class Refused(Exception):  # noqa: N818 - the PBX's word
+    """The PBX answered an action with an error; the text is its own."""
+
+
+class LinkProtocol(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
+    """panoramisk's protocol with its reader, its sending and its end replaced."""
+
+    def __init__(self, link: "Link") -> None:
+        self._link = link
+        self._reader = FrameReader()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.factory = self._link
+        self._link.connection_opened(self)
+
+    def data_received(self, data: bytes) -> None:
+        link = self._link
+        link.last_heard = link.loop_time()
+        if link.tap is not None:
+            link.tap.received(data)
+        telephony: list[Frame] = []
+        for frame in self._reader.feed(data):
+            if frame.name and frame.name not in ANSWER_PARTS:
+                telephony.append(frame)
+            else:
+                # In the order of the stream: a list's end must not overtake events before it.
+                if telephony:
+                    link.on_frames(telephony)
+                    telephony = []
+                message = Message.from_line(frame.text())
+                if message is not None:
+                    self.handle_message(message)
+        if telephony:
+            link.on_frames(telephony)
+
+    @property
+    def banner(self) -> str:
+        return self._reader.banner.decode("ascii", "replace")
+
+    @property
+    def damaged(self) -> int:
+        return self._reader.damaged
+
+    def send(self, data: dict[str, str], as_list: bool | None = None) -> "asyncio.Future[object]":  # noqa: FBT001 - panoramisk's signature
+        action = Action(data, as_list=as_list)
+        for key, text in action.items():
+            if "\r" in str(text) or "\n" in str(text):
+                raise ValueError(f"AMI header {key} may not contain a line break")
+        if len(self.responses) >= MAX_PENDING:
+            raise LinkLost(f"{MAX_PENDING} questions are unanswered")
+        self.responses[action.id] = action
+        self.transport.write(str(action).encode())
+        if self._link.tap is not None:
+            self._link.tap.sent(_masked(action))
+        future: asyncio.Future[object] = action.future
+        future.add_done_callback(lambda _: self.responses.pop(action.id, None))
+        return future
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closed = True
+        for action in list(self.responses.values()):
+            if not action.future.done():
+                action.future.set_exception(LinkLost("the connection was lost"))
+        self.responses.clear()
+        self._link.connection_ended(exc)
+
+    def close(self) -> None:
+        if not self.closed:
+            self.closed = True
+            self.transport.abort()
+
+
+class Link(panoramisk.Manager):  # type: ignore[misc]  # panoramisk has no types
+    """One connection to one AMI, from login to loss.
+
+    `on_frames` gets the wanted telephony messages of each packet, in order, synchronously; it must
+    neither block nor raise.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        tls: ssl.SSLContext | None,
+        on_frames: Callable[[list[Frame]], None],
+        tap: Tap | None = None,
+    ) -> None:
+        super().__init__(host=host, port=port)
+        self.on_frames = on_frames
+        self.tap = tap
+        self.last_heard = 0.0
+        self._tls = tls
+        self.lost: asyncio.Future[str]
+
+    def loop_time(self) -> float:
+        moment: float = self.loop.time()
+        return moment
+
+    async def open(self, timeout: float) -> None:  # noqa: ASYNC109 - names the deadline in errors
+        """Connect and wait for Asterisk's greeting.
+
+        Raises:
+            OSError, ssl.SSLError, TimeoutError: as the network has it.
+            LinkLost: if the other side closed at once.
+
+        """
+        self.loop = asyncio.get_running_loop()
+        self.lost = self.loop.create_future()
+        self._greeted = asyncio.Event()
+        async with asyncio.timeout(timeout):
+            await self.loop.create_connection(
+                lambda: LinkProtocol(self),
+                self.config["host"],
+                self.config["port"],
+                ssl=self._tls,
+                server_hostname=self.config["host"] if self._tls else None,
+            )
+
+    async def login(self, username: str, secret: str, *, md5: bool, timeout: float) -> None:  # noqa: ASYNC109
+        """Log in, with an MD5 challenge (the secret stays here) or in plain text.
+
+        Raises:
+            Refused: wrong user or secret, or an address that may not log in.
+            LinkLost, TimeoutError: no answer.
+
+        """
+        credentials = {"Secret": secret}
+        if md5:
+            answer = await self.ask({"Action": "Challenge", "AuthType": "MD5"}, timeout=timeout)
+            key = hashlib.md5(f"{answer['Challenge']}{secret}".encode(), usedforsecurity=False)
+            credentials = {"AuthType": "MD5", "Key": key.hexdigest()}
+        await self.ask(
+            {"Action": "Login", "Username": username, "Events": EVENT_MASK, **credentials},
+            timeout=timeout,
+        )
+        self.authenticated = True
+
+    async def ask(self, action: dict[str, str], *, timeout: float) -> Message:  # noqa: ASYNC109
+        """Send an action, give its answer.
+
+        Raises:
+            Refused: the PBX says no.
+            LinkLost, TimeoutError: no answer.
+
+        """
+        return (await self._exchange(action, timeout))[0]
+
+    async def ask_list(self, action: dict[str, str], *, timeout: float) -> list[Message]:  # noqa: ASYNC109
+        """Send an action that is answered by a list; give its items, without the frame around.
+
+        Raises:
+            Refused, LinkLost, TimeoutError: as `ask`.
+
+        """
+        return (await self._exchange(action, timeout))[1:-1]
+
+    async def _exchange(self, action: dict[str, str], timeout: float) -> list[Message]:  # noqa: ASYNC109
+        if self.protocol is None or self.protocol.closed:
+            raise LinkLost("not connected")
+        # Left to itself, panoramisk sees by the answer whether a list follows; told to expect
+        # one, it would wait for ever after an error.
+        pending = self.protocol.send(action)
+        async with asyncio.timeout(timeout):
+            answer = await pending
+        parts: list[Message] = answer if isinstance(answer, list) else [answer]
+        if parts[0].response not in {"Success", "Follows", "Goodbye"}:
+            raise Refused(parts[0].message or "refused without a reason")
+        return parts
+
+    def connection_opened(self, protocol: LinkProtocol) -> None:
+        self.protocol = protocol
+        self.last_heard = self.loop_time()
+        if self.tap is not None:
+            self.tap.connected()
+
+    def connection_ended(self, exc: Exception | None) -> None:
+        if self.tap is not None:
+            self.tap.closed()
+        if not self.lost.done():
+            self.lost.set_result(str(exc) if exc else "Asterisk closed the connection")
+
+    def abort(self, reason: str) -> None:
+        """Drop the connection at once, as when the peer is silent."""
+        if not self.lost.done():
+            self.lost.set_result(reason)
+        self.close()
+
+    def close(self) -> None:
+        if self.protocol is not None:
+            self.protocol.close()
+
+
+def _masked(action: Action) -> str:
+    shown = dict(action)
+    for key in shown:
+        if key.lower() in {"secret", "key"}:
+            shown[key] = "<secret>"
+    return "".join(f"{key}: {text}\r\n" for key, text in sorted(shown.items())) + "\r\n"

@@ -1,0 +1,256 @@
+"""Watch one Asterisk for ever: connect, resynchronise, listen, notice death, connect again."""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import structlog
+
+from pbx_bridge.core import events as ev
+from pbx_bridge.core.events import CallEvent, ChannelState
+from pbx_bridge.core.tracker import Inbound
+from pbx_bridge.ports import Clock, Emit, Source
+from pbx_bridge.sources.ami import problems, snapshot
+from pbx_bridge.sources.ami.frames import Frame
+from pbx_bridge.sources.ami.link import Link, LinkLost, Refused, Tap
+from pbx_bridge.sources.ami.translate import is_withheld, translate
+
+#: Back-off between connection attempts: doubled each time, with full jitter above the base.
+FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
+#: After a refused login: fail2ban on the PBX must not lock us out for good.
+FIRST_WAIT_REFUSED, LONGEST_WAIT_REFUSED = 30.0, 900.0
+
+#: Presentation questions under way at once; in a flood of calls the rest goes unasked.
+_MAX_ASKING = 50
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AmiAccess:
+    """How to reach an AMI."""
+
+    name: str
+    host: str
+    port: int = 5038
+    username: str
+    secret: str = field(repr=False)
+    md5: bool = True
+    tls: ssl.SSLContext | None = None
+    connect_timeout: timedelta = timedelta(seconds=10)
+    answer_timeout: timedelta = timedelta(seconds=5)
+    ping_interval: timedelta = timedelta(seconds=10)
+    audit_interval: timedelta = timedelta(seconds=60)
+
+
+class AmiSource(Source):
+    """One Asterisk as a source of call events.
+
+    `chance` gives numbers in [0, 1) for the jitter of reconnection. `tap` sees the raw stream.
+    """
+
+    def __init__(
+        self,
+        access: AmiAccess,
+        inbound: Inbound,
+        *,
+        now: Clock,
+        chance: Callable[[], float],
+        tap: Tap | None = None,
+    ) -> None:
+        self._access = access
+        self._is_inbound = inbound.matcher()
+        self._now = now
+        self._chance = chance
+        self._tap = tap
+        self._emit: Emit
+        self._asking: set[asyncio.Task[None]] = set()
+        self._may_ask = True
+        self._held: list[CallEvent] | None = None
+        self._link: Link | None = None
+        self._births = 0
+        self._booted = asyncio.Event()
+        self.problem = "not connected yet"  #: why the feed is down, empty while it is up
+        self._log = log.bind(pbx=access.name)
+
+    async def run(self, emit: Emit) -> None:
+        """Watch until cancelled."""
+        self._emit = emit
+        attempt = 0
+        while True:
+            problem = await self._once()
+            if problem is None:  # had been up: start over with short waits
+                attempt = 0
+                problem = problems.Problem(self.problem)
+            first, longest = (
+                (FIRST_WAIT_REFUSED, LONGEST_WAIT_REFUSED)
+                if problem.refused
+                else (FIRST_WAIT, LONGEST_WAIT)
+            )
+            wait = min(longest, first * 2**attempt) * (0.5 + self._chance() / 2)
+            attempt = min(attempt + 1, 16)
+            self.problem = problem.text
+            self._log.warning("pbx_down", problem=problem.text, retry_in_s=round(wait, 1))
+            await asyncio.sleep(wait)
+
+    async def _once(self) -> problems.Problem | None:
+        """Connect and watch until the connection ends; a Problem if it never came to watching."""
+        access = self._access
+        timeout = access.connect_timeout.total_seconds()
+        link = Link(access.host, access.port, tls=access.tls, on_frames=self._frames, tap=self._tap)
+        self._held, self._births = [], 0
+        self._booted.clear()
+        watched = False
+        try:
+            await link.open(timeout)
+            await link.login(access.username, access.secret, md5=access.md5, timeout=timeout)
+            self._link = link
+            await self._resynchronise(link)
+            watched = True
+            self.problem = ""
+            self._log.info("pbx_up", host=access.host, port=access.port)
+            await self._watch(link)
+        except (OSError, LinkLost, Refused) as error:
+            return problems.of_connecting(error, access.host, access.port, access.username)
+        finally:
+            self._link = None
+            link.close()
+            for task in self._asking:
+                task.cancel()
+            if watched:
+                self._lost(link)
+        return None
+
+    def _lost(self, link: Link) -> None:
+        self.problem = link.lost.result() if link.lost.done() else "the watch was stopped"
+        self._emit(ev.FeedLost(self._now(), self.problem))
+
+    async def _resynchronise(self, link: Link) -> None:
+        """Take stock before any event counts; what comes meanwhile waits its turn."""
+        timeout = self._access.answer_timeout.total_seconds()
+        boot, channels = "", None
+        try:
+            boot = await snapshot.boot_of(link, timeout)
+            channels = await snapshot.take(link, timeout)
+        except Refused:
+            self._log.warning(
+                "pbx_permission",
+                problem=problems.NO_REPORTING.format(username=self._access.username),
+            )
+        held, self._held = self._held or [], None
+        self._emit(ev.FeedRestored(self._now(), boot, channels))
+        for event in held:
+            self._emit(event)
+
+    async def _watch(self, link: Link) -> None:
+        """Listen until the connection is lost: the events come by themselves, to `_frames`."""
+        async with asyncio.TaskGroup() as tasks:
+            keeping = tasks.create_task(self._keep_alive(link))
+            auditing = tasks.create_task(self._audit(link))
+            try:
+                await link.lost
+            finally:
+                keeping.cancel()
+                auditing.cancel()
+
+    async def _keep_alive(self, link: Link) -> None:
+        """Notice a peer that is gone without a word: TCP alone takes a quarter of an hour."""
+        interval = self._access.ping_interval.total_seconds()
+        timeout = self._access.answer_timeout.total_seconds()
+        while True:
+            await asyncio.sleep(interval)
+            try:
+                await link.ask({"Action": "Ping"}, timeout=timeout)
+            except TimeoutError:
+                if link.loop_time() - link.last_heard >= timeout:
+                    link.abort(f"silent: no answer to a ping within {timeout:g} s")
+                    return
+            except (LinkLost, Refused):
+                return
+
+    async def _audit(self, link: Link) -> None:
+        """Compare with the PBX's own account now and then: an event may be lost or forbidden."""
+        timeout = self._access.answer_timeout.total_seconds() * 2
+        warned = seen_calls = False
+        try:
+            async with asyncio.timeout(timeout):
+                await self._booted.wait()
+        except TimeoutError:
+            self._log.warning(
+                "pbx_permission", problem=problems.NO_SYSTEM.format(username=self._access.username)
+            )
+        while True:
+            await asyncio.sleep(self._access.audit_interval.total_seconds())
+            try:
+                channels = await snapshot.take(link, timeout)
+            except TimeoutError:
+                continue
+            except (LinkLost, Refused):
+                return
+            self._put(ev.Audited(self._now(), channels))
+            if channels and seen_calls and not self._births and not warned:
+                warned = True
+                self._log.warning(
+                    "pbx_permission",
+                    problem=problems.NO_CALLS.format(username=self._access.username),
+                )
+            seen_calls = bool(channels)
+
+    # -- the hot path -----------------------------------------------------------------------
+
+    def _frames(self, frames: list[Frame]) -> None:
+        at = self._now()
+        for frame in frames:
+            event = translate(frame, at)
+            if event is None:
+                if frame.name == b"FullyBooted":
+                    self._booted.set()
+                continue
+            self._put(event)
+            if isinstance(event, ev.ChannelCreated):
+                self._births += 1
+                self._born(event)
+
+    def _put(self, event: CallEvent) -> None:
+        if self._held is not None:
+            self._held.append(event)
+        else:
+            self._emit(event)
+
+    def _born(self, event: ev.ChannelCreated) -> None:
+        """Ask how the number of an inbound call may be presented: no event says it reliably."""
+        link = self._link
+        if (
+            link is None
+            or not self._may_ask
+            or len(self._asking) >= _MAX_ASKING
+            or event.state != ChannelState.RING
+            or event.channel_id != event.linkedid
+            or not self._is_inbound(event.context)
+        ):
+            return
+        # Held in a set until done: the event loop keeps only weak references.
+        task = asyncio.get_running_loop().create_task(self._ask_presentation(link, event))
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+
+    async def _ask_presentation(self, link: Link, event: ev.ChannelCreated) -> None:
+        question = {
+            "Action": "Getvar",
+            "Channel": event.name,
+            "Variable": "CALLERID(num-pres)",
+        }
+        try:
+            answer = await link.ask(question, timeout=self._access.answer_timeout.total_seconds())
+        except Refused as error:
+            # "No such channel" is a call that was over before we asked.
+            if "ermission" in str(error):
+                self._may_ask = False
+            return
+        except (LinkLost, TimeoutError):
+            return
+        withheld = is_withheld(answer.get("Value", ""))
+        if withheld:
+            self._put(ev.PresentationKnown(self._now(), event.channel_id, withheld))

@@ -1,0 +1,37 @@
+"""The end of a log file, back to a point in time, without reading years of it."""
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from pbx_bridge.sources.ami.frames import decode
+
+_BLOCK = 1 << 20
+_MOST = 64 << 20  #: a gap of days at a busy PBX; what is older stays unknown
+
+
+def lines_since(
+    path: Path, since: datetime, time_of: Callable[[str], datetime | None]
+) -> list[str]:
+    """Give the lines from the first one at or after `since`, in the order of the file.
+
+    Raises:
+        OSError: the file cannot be read.
+
+    """
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        start = size
+        while start > 0 and size - start < _MOST:
+            start = max(0, start - _BLOCK)
+            file.seek(start)
+            if start:
+                file.readline()  # the rest of a line that began before
+            first = time_of(decode(file.readline().rstrip(b"\r\n")))
+            if first is not None and first < since:
+                break
+        file.seek(start)
+        if start:
+            file.readline()
+        lines = [decode(line.rstrip(b"\r\n")) for line in file.read().split(b"\n")]
+    return [line for line in lines if (at := time_of(line)) is not None and at >= since]

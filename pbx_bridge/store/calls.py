@@ -1,0 +1,450 @@
+"""Calls, their timeline and what was decided about them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select
+
+from pbx_bridge.core.call import (
+    Call,
+    Caller,
+    Disposition,
+    HungUpBy,
+    OutboundCall,
+    QueueVisit,
+    Reason,
+    Rung,
+    Step,
+    StepKind,
+)
+from pbx_bridge.core.delivery import State
+from pbx_bridge.store import outbox
+from pbx_bridge.store.schema import call as table
+from pbx_bridge.store.schema import decision, message, outbound_call
+from pbx_bridge.store.schema import step as timeline
+
+#: A call that seems to live for longer is one whose end was missed.
+LONGEST_LIVE_CALL = timedelta(hours=4)
+#: SQLite's row ids are 64 bit; a longer run of digits is no row id.
+ROW_ID_DIGITS = 18
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionRecord:
+    """A judgement: `outcome` is `text`, `shadow` or `skip`, `rule` the check that decided."""
+
+    at: datetime
+    moment: str
+    outcome: str
+    rule: str
+    detail: str
+    checks: tuple[tuple[str, str, str], ...]  #: (check, verdict, detail); empty in listings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRecord:
+    """A call as it stands. While it lives `call.ended` is None, its disposition means nothing."""
+
+    row_id: int
+    pbx: str
+    boot: str
+    call: Call  #: without its steps
+    caller_e164: str | None
+    decision: DecisionRecord | None  #: the last one
+    message_id: int | None  #: the last one
+    message_state: State | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """All that is known about one call."""
+
+    record: CallRecord
+    steps: tuple[Step, ...]
+    decisions: tuple[DecisionRecord, ...]
+    messages: tuple[outbox.MessageRecord, ...]
+    attempts: tuple[outbox.AttemptRecord, ...]
+
+
+def begin(tx: Connection, pbx: str, boot: str, call: Call, caller_e164: str | None) -> int:
+    """Write down a call that begins, unless it is known; give its row id."""
+    row_id = _row_id(tx, pbx, boot, call.call_id)
+    if row_id is not None:
+        return row_id
+    return _insert(tx, pbx, boot, call, caller_e164)
+
+
+def answered(tx: Connection, row_id: int, call: Call) -> None:
+    """Write down that a person answered, while the call lives."""
+    tx.execute(
+        table.update()
+        .where(table.c.id == row_id)
+        .values(
+            answered_at=call.answered_at,
+            answered_by=call.answered_by,
+            disposition=call.disposition.value,
+            reason=call.reason.value,
+        )
+    )
+
+
+def finish(tx: Connection, pbx: str, boot: str, call: Call, caller_e164: str | None) -> int | None:
+    """Write down a finished call with its steps; give its row id.
+
+    None if it already stands judged, so that nobody decides about it twice. What could not be
+    observed gives way to what was found out about it later.
+    """
+    known = tx.execute(
+        select(table.c.id, table.c.ended, table.c.disposition).where(
+            table.c.pbx == pbx, table.c.boot == boot, table.c.call_id == call.call_id
+        )
+    ).first()
+    if known is None:
+        row_id = _insert(tx, pbx, boot, call, caller_e164)
+    else:
+        if known.ended is not None and (
+            known.disposition != Disposition.UNOBSERVED
+            or call.disposition is Disposition.UNOBSERVED
+        ):
+            return None
+        row_id = known.id
+        tx.execute(table.update().where(table.c.id == row_id).values(_columns(call, caller_e164)))
+    tx.execute(timeline.delete().where(timeline.c.call == row_id))
+    if call.steps:
+        tx.execute(
+            timeline.insert(),
+            [
+                {
+                    "call": row_id,
+                    "n": n,
+                    "at": step.at,
+                    "kind": step.kind.value,
+                    "who": step.who,
+                    "detail": step.detail,
+                }
+                for n, step in enumerate(call.steps)
+            ],
+        )
+    return row_id
+
+
+def still_open(tx: Connection, pbx: str) -> list[CallRecord]:
+    """Give the calls of a PBX whose end nobody wrote down, oldest first."""
+    query = _records().where(table.c.pbx == pbx, table.c.ended.is_(None))
+    return [_record(row) for row in tx.execute(query.order_by(table.c.began, table.c.id))]
+
+
+def unobserved_since(tx: Connection, pbx: str, since: datetime) -> list[CallRecord]:
+    """Give the ended calls that began at or after `since` and could not be judged, oldest first."""
+    query = _records().where(
+        table.c.pbx == pbx,
+        table.c.began >= since,
+        table.c.ended.is_not(None),
+        table.c.disposition == Disposition.UNOBSERVED.value,
+    )
+    return [_record(row) for row in tx.execute(query.order_by(table.c.began, table.c.id))]
+
+
+def save_decision(  # noqa: PLR0913 - the columns of one row
+    tx: Connection,
+    row_id: int,
+    *,
+    at: datetime,
+    moment: str,
+    outcome: str,
+    rule: str,
+    detail: str,
+    checks: Sequence[tuple[str, str, str]],
+) -> None:
+    """Write down a judgement; `checks` are (check, verdict, detail) in the order of judgement."""
+    tx.execute(
+        decision.insert().values(
+            call=row_id,
+            at=at,
+            moment=moment,
+            outcome=outcome,
+            rule=rule,
+            detail=detail,
+            checks=[list(check) for check in checks],
+        )
+    )
+
+
+def was_decided(tx: Connection, row_id: int, moment: str) -> bool:
+    """Tell whether a call was decided on at that moment."""
+    query = select(decision.c.id).where(decision.c.call == row_id, decision.c.moment == moment)
+    return tx.execute(query.limit(1)).first() is not None
+
+
+def upsert_outbound(tx: Connection, pbx: str, boot: str, outbound: OutboundCall) -> None:
+    """Write down what is known now about an outbound call; what was known is not forgotten."""
+    where = and_(
+        outbound_call.c.pbx == pbx,
+        outbound_call.c.boot == boot,
+        outbound_call.c.call_id == outbound.call_id,
+    )
+    told = {
+        "dialled": outbound.dialled,
+        "answered_at": outbound.answered_at,
+        "ended": outbound.ended,
+    }
+    if tx.execute(select(outbound_call.c.id).where(where)).first() is None:
+        tx.execute(
+            outbound_call.insert().values(
+                pbx=pbx, boot=boot, call_id=outbound.call_id, began=outbound.began, **told
+            )
+        )
+        return
+    known = {name: value for name, value in told.items() if value}
+    if known:
+        tx.execute(outbound_call.update().where(where).values(known))
+
+
+def close_open_outbound(tx: Connection, pbx: str, now: datetime) -> int:
+    """End the outbound calls whose end was not seen; give how many."""
+    return tx.execute(
+        outbound_call.update()
+        .where(outbound_call.c.pbx == pbx, outbound_call.c.ended.is_(None))
+        .values(ended=now)
+    ).rowcount
+
+
+def spoken_since(
+    tx: Connection,
+    e164: str,
+    national_significant_number: str,
+    since: datetime,
+    except_row: int | None = None,
+) -> datetime | None:
+    """Give when somebody here last began to speak with that number, at or after `since`.
+
+    That is a call of theirs which a person answered, or a call to them which was answered. What
+    was dialled is compared by its end: before it stand outside-line prefix and country code.
+    """
+    inbound = select(func.max(table.c.answered_at)).where(
+        table.c.caller_e164 == e164,
+        table.c.answered_at >= since,
+        table.c.id != (-1 if except_row is None else except_row),
+    )
+    outbound = select(func.max(outbound_call.c.answered_at)).where(
+        outbound_call.c.answered_at >= since, _dialled(national_significant_number)
+    )
+    times = [tx.execute(inbound).scalar_one(), tx.execute(outbound).scalar_one()]
+    return max((at for at in times if at is not None), default=None)
+
+
+def in_call(
+    tx: Connection,
+    e164: str,
+    national_significant_number: str,
+    now: datetime,
+    except_row: int | None = None,
+) -> bool:
+    """Tell whether that number rings, waits or speaks here now, in either direction."""
+    earliest = now - LONGEST_LIVE_CALL
+    inbound = select(table.c.id).where(
+        table.c.caller_e164 == e164,
+        table.c.ended.is_(None),
+        table.c.began >= earliest,
+        table.c.id != (-1 if except_row is None else except_row),
+    )
+    outbound = select(outbound_call.c.id).where(
+        outbound_call.c.ended.is_(None),
+        outbound_call.c.began >= earliest,
+        _dialled(national_significant_number),
+    )
+    return (
+        tx.execute(inbound.limit(1)).first() is not None
+        or tx.execute(outbound.limit(1)).first() is not None
+    )
+
+
+def recent(  # noqa: PLR0913 - the filters of a listing
+    tx: Connection,
+    *,
+    limit: int,
+    since: datetime | None = None,
+    caller: str | None = None,
+    line: str | None = None,
+    disposition: Disposition | None = None,
+) -> list[CallRecord]:
+    """Give the newest calls first. `caller` is a number in E.164 or as the PBX gave it."""
+    conditions: list[ColumnElement[bool]] = []
+    if since is not None:
+        conditions.append(table.c.began >= since)
+    if caller is not None:
+        conditions.append(or_(table.c.caller_e164 == caller, table.c.caller_raw == caller))
+    if line is not None:
+        conditions.append(table.c.line == line)
+    if disposition is not None:
+        conditions.append(table.c.disposition == disposition.value)
+        conditions.append(table.c.ended.is_not(None))
+    query = _records().where(*conditions).order_by(table.c.began.desc(), table.c.id.desc())
+    return [_record(row) for row in tx.execute(query.limit(limit))]
+
+
+def find(tx: Connection, ref: int | str) -> CallRecord | None:
+    """Find a call by its row id or its Uniqueid; of several PBXs or boots the newest."""
+    text = str(ref)
+    is_row_id = text.isascii() and text.isdigit() and len(text) <= ROW_ID_DIGITS
+    if is_row_id:
+        row = tx.execute(_records().where(table.c.id == int(text))).first()
+        if row is not None:
+            return _record(row)
+    query = _records().where(table.c.call_id == text).order_by(table.c.began.desc()).limit(1)
+    row = tx.execute(query).first()
+    return None if row is None else _record(row)
+
+
+def explanation(tx: Connection, row_id: int) -> Explanation | None:
+    """Give all that is known about a call; None if there is no such row."""
+    row = tx.execute(_records().where(table.c.id == row_id)).first()
+    if row is None:
+        return None
+    steps = tx.execute(select(timeline).where(timeline.c.call == row_id).order_by(timeline.c.n))
+    decisions = tx.execute(
+        select(decision).where(decision.c.call == row_id).order_by(decision.c.id)
+    )
+    messages = outbox.of_call(tx, row_id)
+    return Explanation(
+        record=_record(row),
+        steps=tuple(
+            Step(at=step.at, kind=StepKind(step.kind), who=step.who, detail=step.detail)
+            for step in steps
+        ),
+        decisions=tuple(
+            DecisionRecord(
+                at=made.at,
+                moment=made.moment,
+                outcome=made.outcome,
+                rule=made.rule,
+                detail=made.detail,
+                checks=tuple((check, verdict, detail) for check, verdict, detail in made.checks),
+            )
+            for made in decisions
+        ),
+        messages=tuple(messages),
+        attempts=tuple(outbox.attempts_of(tx, [record.message_id for record in messages])),
+    )
+
+
+def _row_id(tx: Connection, pbx: str, boot: str, call_id: str) -> int | None:
+    return tx.execute(
+        select(table.c.id).where(
+            table.c.pbx == pbx, table.c.boot == boot, table.c.call_id == call_id
+        )
+    ).scalar_one_or_none()
+
+
+def _insert(tx: Connection, pbx: str, boot: str, call: Call, caller_e164: str | None) -> int:
+    columns = _columns(call, caller_e164)
+    row_id: int = tx.execute(
+        table.insert()
+        .values(pbx=pbx, boot=boot, call_id=call.call_id, **columns)
+        .returning(table.c.id)
+    ).scalar_one()
+    return row_id
+
+
+def _columns(call: Call, caller_e164: str | None) -> dict[str, Any]:
+    return {
+        "began": call.began,
+        "answered_at": call.answered_at,
+        "ended": call.ended,
+        "disposition": call.disposition.value,
+        "reason": call.reason.value,
+        "caller_raw": call.caller.number,
+        "caller_e164": caller_e164,
+        "caller_name": call.caller.name,
+        "withheld": call.caller.withheld,
+        "line": call.line,
+        "trunk": call.trunk,
+        "answered_by": call.answered_by,
+        "hung_up_by": call.hung_up_by.value,
+        "ring_seconds": call.ring_seconds,
+        "voicemail_seconds": call.voicemail_seconds,
+        "mailbox": call.mailbox,
+        "queue": call.queue.queue if call.queue else None,
+        "queue_position": call.queue.position if call.queue else None,
+        "queue_wait_seconds": call.queue.wait_seconds if call.queue else None,
+        "rung": [[rung.endpoint, rung.seconds, rung.times, rung.status] for rung in call.rung],
+        "source": call.source,
+    }
+
+
+def _dialled(national_significant_number: str) -> ColumnElement[bool]:
+    if not national_significant_number:  # every number ends with nothing
+        return outbound_call.c.id.is_(None)
+    return outbound_call.c.dialled.endswith(national_significant_number, autoescape=True)
+
+
+def _records() -> Select[Any]:
+    """Select calls with their last decision and message, so that a listing is one query."""
+    last_decision = (
+        select(func.max(decision.c.id)).where(decision.c.call == table.c.id).correlate(table).scalar_subquery()
+    )
+    last_message = (
+        select(func.max(message.c.id)).where(message.c.call == table.c.id).correlate(table).scalar_subquery()
+    )
+    return (
+        select(
+            table,
+            decision.c.id.label("decision_id"),
+            decision.c.at.label("decided_at"),
+            decision.c.moment,
+            decision.c.outcome,
+            decision.c.rule,
+            decision.c.detail.label("decision_detail"),
+            message.c.id.label("message_id"),
+            message.c.state.label("message_state"),
+        )
+        .outerjoin(decision, decision.c.id == last_decision)
+        .outerjoin(message, message.c.id == last_message)
+    )
+
+
+def _record(row: Row[Any]) -> CallRecord:
+    queue = None
+    if row.queue is not None:
+        queue = QueueVisit(row.queue, row.queue_position, row.queue_wait_seconds)
+    made = None
+    if row.decision_id is not None:
+        made = DecisionRecord(
+            at=row.decided_at,
+            moment=row.moment,
+            outcome=row.outcome,
+            rule=row.rule,
+            detail=row.decision_detail,
+            checks=(),
+        )
+    return CallRecord(
+        row_id=row.id,
+        pbx=row.pbx,
+        boot=row.boot,
+        call=Call(
+            call_id=row.call_id,
+            began=row.began,
+            ended=row.ended,
+            disposition=Disposition(row.disposition),
+            reason=Reason(row.reason),
+            caller=Caller(row.caller_raw, row.caller_name, row.withheld),
+            line=row.line,
+            trunk=row.trunk,
+            answered_at=row.answered_at,
+            answered_by=row.answered_by,
+            hung_up_by=HungUpBy(row.hung_up_by),
+            ring_seconds=row.ring_seconds,
+            rung=tuple(Rung(*rung) for rung in row.rung),
+            queue=queue,
+            voicemail_seconds=row.voicemail_seconds,
+            mailbox=row.mailbox,
+            steps=(),
+            source=row.source,
+        ),
+        caller_e164=row.caller_e164,
+        decision=made,
+        message_id=row.message_id,
+        message_state=None if row.message_state is None else State(row.message_state),
+    )

@@ -1,0 +1,457 @@
+"""Messages on their way out: the queue of the sender, and the memory of what was sent.
+
+Nothing here talks to a gateway. A state changes only through `core.delivery.moved`.
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, func, select
+
+from pbx_bridge.core.delivery import (
+    Absent,
+    Accepted,
+    Deferred,
+    Found,
+    LookupResult,
+    Message,
+    Rejected,
+    SendResult,
+    State,
+    Step,
+    Uncertain,
+    moved,
+)
+from pbx_bridge.core.policy import Defer, Skip
+from pbx_bridge.store.schema import attempt
+from pbx_bridge.store.schema import message as table
+
+#: States of a message that reached the customer, perhaps did, or soon will.
+COUNTED = (
+    State.QUEUED,
+    State.SENDING,
+    State.ACCEPTED,
+    State.DELIVERED,
+    State.UNDELIVERED,
+    State.UNCERTAIN,
+)
+#: A recheck that defers into the past would be asked again at once, for ever.
+SHORTEST_DEFERRAL = timedelta(seconds=1)
+#: How many full pages of due rows, each of which fell away, one claim goes through.
+PAGES_PER_CLAIM = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageRecord:
+    """A message as it stands. Times are aware, UTC."""
+
+    message_id: int
+    call_row: int | None  #: None for a test message, and when the call is forgotten
+    step: str
+    key: str
+    to: str
+    body: str = field(repr=False)
+    gateway: str
+    line: str
+    created_at: datetime
+    due_at: datetime
+    expires_at: datetime
+    ask_at: datetime | None
+    state: State
+    shadow: bool
+    attempts: int
+    lookups: int
+    gateway_ref: str
+    detail: str
+    code: str
+    updated_at: datetime
+
+    def as_message(self) -> Message:
+        """Give what a gateway may know."""
+        return Message(
+            message_id=self.message_id,
+            key=self.key,
+            to=self.to,
+            body=self.body,
+            gateway=self.gateway,
+            created_at=self.created_at,
+            due_at=self.due_at,
+            expires_at=self.expires_at,
+            attempts=self.attempts,
+            state=self.state,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRecord:
+    """One request to a gateway: `kind` is `send` or `lookup`, `seconds` what it took."""
+
+    message_id: int
+    n: int
+    at: datetime
+    kind: str
+    outcome: str
+    detail: str
+    code: str
+    gateway_ref: str
+    seconds: float
+
+
+Recheck = Callable[[Connection, MessageRecord, datetime], Skip | Defer | None]
+"""Looks at the world once more before a message goes out, in the claiming transaction."""
+
+
+def insert(  # noqa: PLR0913 - the columns of one row
+    tx: Connection,
+    *,
+    call_row: int | None,
+    step: str,
+    key: str,
+    to: str,
+    body: str,
+    gateway: str,
+    line: str,
+    created_at: datetime,
+    due_at: datetime,
+    expires_at: datetime,
+    shadow: bool,
+) -> int | None:
+    """Queue a message; give its id, or None if this call already has this step."""
+    if call_row is not None:
+        same = select(table.c.id).where(table.c.call == call_row, table.c.step == step)
+        if tx.execute(same).first() is not None:
+            return None
+    message_id: int = tx.execute(
+        table.insert()
+        .values(
+            call=call_row,
+            step=step,
+            key=key,
+            to_e164=to,
+            body=body,
+            gateway=gateway,
+            line=line,
+            created_at=created_at,
+            due_at=due_at,
+            expires_at=expires_at,
+            state=State.QUEUED.value,
+            shadow=shadow,
+            attempts=0,
+            lookups=0,
+            gateway_ref="",
+            detail="",
+            code="",
+            updated_at=created_at,
+        )
+        .returning(table.c.id)
+    ).scalar_one()
+    return message_id
+
+
+def claim_due(tx: Connection, now: datetime, limit: int, recheck: Recheck) -> list[Message]:
+    """Take up to `limit` due messages into SENDING, oldest due first.
+
+    Others that are due fall away on the way: too late, no longer wanted, deferred, shadow.
+    """
+    claimed: list[Message] = []
+    due = (
+        select(table)
+        .where(table.c.state == State.QUEUED.value, table.c.due_at <= now)
+        .order_by(table.c.due_at, table.c.id)
+        .limit(limit)
+    )
+    for _ in range(PAGES_PER_CLAIM):
+        rows = [_record(row) for row in tx.execute(due).all()]
+        for row in rows:
+            if len(claimed) == limit:
+                return claimed
+            if _take(tx, row, now, recheck):
+                taken = get(tx, row.message_id)
+                if taken is not None:
+                    claimed.append(taken.as_message())
+        if len(rows) < limit:
+            break
+    return claimed
+
+
+def settle_attempt(  # noqa: PLR0913 - what there is to write down
+    tx: Connection,
+    message_id: int,
+    step: Step,
+    result: SendResult,
+    *,
+    now: datetime,
+    seconds: float,
+) -> None:
+    """Write down the outcome of an attempt to send."""
+    row = _existing(tx, message_id)
+    ref = result.gateway_ref if isinstance(result, Accepted) else ""
+    _log(tx, row, "send", result, now=now, seconds=seconds)
+    _change(tx, row, step, now, {"gateway_ref": ref, "lookups": 0})
+
+
+def claim_lookups(
+    tx: Connection, now: datetime, limit: int, lease: timedelta
+) -> list[MessageRecord]:
+    """Take up to `limit` messages of unknown fate about which to ask now.
+
+    They come again after `lease` if nobody settles them: asking twice does no harm.
+    """
+    due = (
+        select(table)
+        .where(table.c.state == State.UNCERTAIN.value, table.c.ask_at <= now)
+        .order_by(table.c.ask_at, table.c.id)
+        .limit(limit)
+    )
+    rows = [_record(row) for row in tx.execute(due).all()]
+    ids = [row.message_id for row in rows]
+    if ids:
+        tx.execute(table.update().where(table.c.id.in_(ids)).values(ask_at=now + lease))
+    return rows
+
+
+def settle_lookup(  # noqa: PLR0913 - what there is to write down
+    tx: Connection,
+    message_id: int,
+    step: Step,
+    result: LookupResult,
+    *,
+    now: datetime,
+    seconds: float,
+) -> None:
+    """Write down what a gateway said about a message of unknown fate."""
+    row = _existing(tx, message_id)
+    _log(tx, row, "lookup", result, now=now, seconds=seconds)
+    values: dict[str, Any] = {}
+    if isinstance(result, Absent):
+        values["lookups"] = row.lookups + 1
+    if isinstance(result, Found):
+        values["gateway_ref"] = result.gateway_ref
+    _change(tx, row, step, now, values)
+
+
+def recover_sending(
+    tx: Connection, now: datetime, step_for: Callable[[MessageRecord], tuple[Step, SendResult]]
+) -> int:
+    """Settle what an earlier run of the service left in SENDING; give how many.
+
+    `step_for` tells what follows for one message: perhaps sent, so what its gateway can do counts.
+    """
+    query = select(table).where(table.c.state == State.SENDING.value)
+    rows = [_record(row) for row in tx.execute(query).all()]
+    for row in rows:
+        step, result = step_for(row)
+        settle_attempt(tx, row.message_id, step, result, now=now, seconds=0.0)
+    return len(rows)
+
+
+def cancel(tx: Connection, message_id: int, now: datetime, code: str, detail: str) -> bool:
+    """Cancel a message that waits or whose fate is unknown; tell whether there was one."""
+    row = get(tx, message_id)
+    if row is None or row.state not in (State.QUEUED, State.UNCERTAIN):
+        return False
+    _change(tx, row, Step(State.CANCELLED, None, detail, code), now)
+    return True
+
+
+def next_due(tx: Connection) -> datetime | None:
+    """Give when the sender has to look again; None while nothing waits."""
+    queued = select(func.min(table.c.due_at)).where(table.c.state == State.QUEUED.value)
+    asked = select(func.min(table.c.ask_at)).where(table.c.state == State.UNCERTAIN.value)
+    times = [tx.execute(queued).scalar_one(), tx.execute(asked).scalar_one()]
+    return min((at for at in times if at is not None), default=None)
+
+
+def taken_refs(tx: Connection, to: str) -> frozenset[str]:
+    """Give the gateway's ids of all messages to one number whose fate is known."""
+    refs = select(table.c.gateway_ref).where(table.c.to_e164 == to, table.c.gateway_ref != "")
+    return frozenset(tx.execute(refs).scalars())
+
+
+def last_sent(
+    tx: Connection, to: str, line: str | None, since: datetime, *, shadow: bool
+) -> datetime | None:
+    """Give when the latest message to a number was queued, at or after `since`.
+
+    `line` None means every line. What was cancelled, expired or refused never happened. In shadow
+    mode (`shadow`) the messages that would have been sent count too.
+    """
+    query = select(func.max(table.c.created_at)).where(
+        table.c.to_e164 == to, table.c.created_at >= since, _counted(shadow=shadow)
+    )
+    if line is not None:
+        query = query.where(table.c.line == line)
+    latest: datetime | None = tx.execute(query).scalar_one()
+    return latest
+
+
+def count_since(tx: Connection, since: datetime, *, shadow: bool) -> int:
+    """Count the messages queued at or after `since`, as `last_sent` counts them."""
+    query = (
+        select(func.count())
+        .select_from(table)
+        .where(table.c.created_at >= since, _counted(shadow=shadow))
+    )
+    return tx.execute(query).scalar_one()
+
+
+def recent(
+    tx: Connection, *, limit: int, since: datetime | None = None, state: State | None = None
+) -> list[MessageRecord]:
+    """Give the newest messages first."""
+    query = select(table).order_by(table.c.created_at.desc(), table.c.id.desc()).limit(limit)
+    if since is not None:
+        query = query.where(table.c.created_at >= since)
+    if state is not None:
+        query = query.where(table.c.state == state.value)
+    return [_record(row) for row in tx.execute(query)]
+
+
+def get(tx: Connection, message_id: int) -> MessageRecord | None:
+    row = tx.execute(select(table).where(table.c.id == message_id)).first()
+    return None if row is None else _record(row)
+
+
+def of_call(tx: Connection, call_row: int) -> list[MessageRecord]:
+    query = select(table).where(table.c.call == call_row).order_by(table.c.id)
+    return [_record(row) for row in tx.execute(query)]
+
+
+def attempts_of(tx: Connection, message_ids: Collection[int]) -> list[AttemptRecord]:
+    """Give every request to a gateway about these messages, in the order they were made."""
+    query = select(attempt).where(attempt.c.message.in_(message_ids)).order_by(attempt.c.id)
+    return [
+        AttemptRecord(
+            message_id=row.message,
+            n=row.n,
+            at=row.at,
+            kind=row.kind,
+            outcome=row.outcome,
+            detail=row.detail,
+            code=row.code,
+            gateway_ref=row.gateway_ref,
+            seconds=row.seconds,
+        )
+        for row in tx.execute(query)
+    ]
+
+
+def _take(tx: Connection, row: MessageRecord, now: datetime, recheck: Recheck) -> bool:
+    """Claim one due row, unless it falls away."""
+    if now >= row.expires_at:
+        _change(tx, row, Step(State.EXPIRED, None, row.detail or "too late", row.code), now)
+        return False
+    match recheck(tx, row, now):
+        case Skip(reason, detail):
+            _change(tx, row, Step(State.CANCELLED, None, detail, reason.value), now)
+        case Defer(until, detail):
+            due_at = min(max(until, now + SHORTEST_DEFERRAL), row.expires_at)
+            tx.execute(
+                table.update()
+                .where(table.c.id == row.message_id)
+                .values(due_at=due_at, detail=detail, updated_at=now)
+            )
+        case None if row.shadow:
+            detail = "shadow mode: would have been sent"
+            _change(tx, row, Step(State.SHADOW, None, detail), now)
+        case None:
+            step = Step(State.SENDING, None, "")
+            _change(tx, row, step, now, {"attempts": row.attempts + 1})
+            return True
+    return False
+
+
+def _change(
+    tx: Connection,
+    row: MessageRecord,
+    step: Step,
+    now: datetime,
+    values: dict[str, Any] | None = None,
+) -> None:
+    stays = step.state is row.state is State.UNCERTAIN  # asked, and no wiser
+    state = row.state if stays else moved(row.state, step.state)
+    changed: dict[str, Any] = {
+        "state": state.value,
+        "detail": step.detail,
+        "code": step.code,
+        "updated_at": now,
+        "ask_at": step.next_at if state is State.UNCERTAIN else None,
+    }
+    if state is State.QUEUED and step.next_at is not None:
+        changed["due_at"] = step.next_at
+    tx.execute(table.update().where(table.c.id == row.message_id).values(changed | (values or {})))
+
+
+def _log(  # noqa: PLR0913 - the columns of one row
+    tx: Connection,
+    row: MessageRecord,
+    kind: str,
+    result: SendResult | LookupResult,
+    *,
+    now: datetime,
+    seconds: float,
+) -> None:
+    detail = code = ref = ""
+    match result:
+        case Accepted(ref) | Found(ref):
+            pass
+        case Rejected(detail, code) | Deferred(detail, _, code):
+            pass
+        case Uncertain(detail):
+            pass
+        case Absent():
+            pass
+    tx.execute(
+        attempt.insert().values(
+            message=row.message_id,
+            n=row.attempts,
+            at=now,
+            kind=kind,
+            outcome=type(result).__name__.lower(),
+            detail=detail,
+            code=code,
+            gateway_ref=ref,
+            seconds=seconds,
+        )
+    )
+
+
+def _counted(*, shadow: bool) -> ColumnElement[bool]:
+    real = table.c.state.in_([state.value for state in COUNTED])
+    if not shadow:
+        return real & table.c.shadow.is_(False)
+    return real | (table.c.state == State.SHADOW.value)
+
+
+def _existing(tx: Connection, message_id: int) -> MessageRecord:
+    row = get(tx, message_id)
+    if row is None:
+        raise LookupError(f"there is no message {message_id}")
+    return row
+
+
+def _record(row: Row[Any]) -> MessageRecord:
+    return MessageRecord(
+        message_id=row.id,
+        call_row=row.call,
+        step=row.step,
+        key=row.key,
+        to=row.to_e164,
+        body=row.body,
+        gateway=row.gateway,
+        line=row.line,
+        created_at=row.created_at,
+        due_at=row.due_at,
+        expires_at=row.expires_at,
+        ask_at=row.ask_at,
+        state=State(row.state),
+        shadow=row.shadow,
+        attempts=row.attempts,
+        lookups=row.lookups,
+        gateway_ref=row.gateway_ref,
+        detail=row.detail,
+        code=row.code,
+        updated_at=row.updated_at,
+    )

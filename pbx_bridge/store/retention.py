@@ -1,0 +1,52 @@
+"""Forget what is old. What still waits or lives is never forgotten."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Connection, Table, select
+
+from pbx_bridge.core.delivery import State
+from pbx_bridge.store.schema import call, gap, message, outbound_call, step
+
+BATCH = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """For how long what is kept, in days. A call takes its steps and decisions with it."""
+
+    calls: int = 365
+    steps: int = 90
+    messages: int = 365
+    outbound_calls: int = 30
+    gaps: int = 365
+
+
+def prune(tx: Connection, now: datetime, keep: Retention, batch: int = BATCH) -> int:
+    """Delete up to `batch` old rows of each kind; give how many. Call again while it is not 0.
+
+    In batches, so that the calls of the day never wait long for their transaction.
+    """
+    ended_calls = call.c.ended.is_not(None)
+    settled = message.c.state.not_in([State.QUEUED.value, State.SENDING.value])
+    old_steps = select(call.c.id).where(call.c.began < now - timedelta(days=keep.steps))
+    deleted = _delete(
+        tx, message, settled & (message.c.created_at < now - timedelta(days=keep.messages)), batch
+    )
+    deleted += _delete(
+        tx, call, ended_calls & (call.c.began < now - timedelta(days=keep.calls)), batch
+    )
+    deleted += _delete(
+        tx, outbound_call, outbound_call.c.began < now - timedelta(days=keep.outbound_calls), batch
+    )
+    deleted += _delete(
+        tx, gap, gap.c.ended.is_not(None) & (gap.c.ended < now - timedelta(days=keep.gaps)), batch
+    )
+    with_steps = select(step.c.call).where(step.c.call.in_(old_steps)).distinct().limit(batch)
+    deleted += tx.execute(step.delete().where(step.c.call.in_(with_steps))).rowcount
+    return deleted
+
+
+def _delete(tx: Connection, table: Table, where: ColumnElement[bool], batch: int) -> int:
+    some = select(table.c.id).where(where).limit(batch)
+    return tx.execute(table.delete().where(table.c.id.in_(some))).rowcount

@@ -1,0 +1,611 @@
+"""The catalogue of flows, told event by event: each ends in one verdict, and leaves nothing."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from pbx_bridge.core import events as ev
+from pbx_bridge.core.call import (
+    CallAnswered,
+    CallBegan,
+    HungUpBy,
+    OutboundCall,
+    VoicemailReached,
+)
+from pbx_bridge.core.events import ChannelState
+from pbx_bridge.core.journey import MAX_AGE
+from pbx_bridge.core.tracker import HANGUP_PATIENCE, Inbound
+
+from .scene import START, Scene
+
+
+def rang_out(s: Scene) -> None:
+    s.arrives().rings("p").wait(20).dial_ends("p").gone("p").pbx_hangs_up().gone("c")
+
+
+def cancelled(s: Scene) -> None:
+    s.arrives().rings("p").wait(8).caller_hangs_up().dial_ends("p", "CANCEL").gone("p", "c")
+
+
+def person_answers(s: Scene) -> None:
+    s.arrives().rings("p").up("p").dial_ends("p", "ANSWER").up("c").enters("b", "p", "c")
+    s.wait(30).leaves("b", "c", "p").gone("p", "c")
+
+
+def busy(s: Scene) -> None:
+    s.arrives().rings("p").dial_ends("p", "BUSY").gone("p").wait(5).caller_hangs_up().gone("c")
+
+
+def unregistered(s: Scene) -> None:
+    s.arrives().sets("DIALSTATUS", "CHANUNAVAIL").pbx_hangs_up().gone("c")
+
+
+def congestion(s: Scene) -> None:
+    s.arrives().rings("p").dial_ends("p", "CONGESTION").gone("p").pbx_hangs_up().gone("c")
+
+
+def ring_group_nobody(s: Scene) -> None:
+    s.arrives().rings("p").rings("q").wait(20).dial_ends("p").dial_ends("q").gone("p", "q")
+    s.pbx_hangs_up().gone("c")
+
+
+def ring_group_one(s: Scene) -> None:
+    s.arrives().rings("p").rings("q").up("p").dial_ends("p", "ANSWER").dial_ends("q", "CANCEL")
+    s.gone("q").up("c").enters("b", "p", "c").leaves("b", "p", "c").gone("p", "c")
+
+
+def hunt_last_answers(s: Scene) -> None:
+    s.arrives().rings("p").wait(10).dial_ends("p").gone("p").rings("q").up("q")
+    s.dial_ends("q", "ANSWER").up("c").enters("b", "q", "c").gone("q", "c")
+
+
+def through_local_pair(s: Scene) -> None:
+    s.arrives().local("l1", "l2").rings("l1").rings("p", by="l2").up("p", "l2", "l1", "c")
+    s.enters("b2", "p", "l2").enters("b1", "l1", "c").gone("p", "l2", "l1", "c")
+
+
+def members_voicemail_answers(s: Scene) -> None:
+    """The Local leg is Up and bridged with the caller, but behind it there is a machine."""
+    s.arrives().local("l1", "l2").rings("l1").up("l2", "l1").runs("VoiceMail", "101@default", "l2")
+    s.dial_ends("l1", "ANSWER").up("c").enters("b1", "l1", "c").wait(5).caller_hangs_up()
+    s.gone("l2", "l1", "c")
+
+
+def press_1_refused(s: Scene) -> None:
+    """The callee is Up and asked; the caller is never bridged."""
+    s.arrives().rings("p").up("p").wait(5).dial_ends("p", "CONTINUE").gone("p").pbx_hangs_up()
+    s.gone("c")
+
+
+def unanswered_attended_transfer_target(s: Scene) -> None:
+    """Local;1 is in a bridge with the caller and Ringing; nobody stands behind it."""
+    s.arrives().local("l1", "l2").enters("b", "l1", "c", state=ChannelState.RINGING)
+    s.rings("p", by="l2").wait(5).gone("p", "l1", "l2").pbx_hangs_up().gone("c")
+
+
+def queue_answered(s: Scene) -> None:
+    s.arrives().up("c")
+    s.feed(ev.QueueJoined(s.now, "c", "support", 1))
+    s.rings("p").up("p").dial_ends("p", "ANSWER")
+    s.feed(ev.QueueLeft(s.now, "c", "support"))
+    s.enters("b", "p", "c").gone("p", "c")
+
+
+def queue_abandoned(s: Scene) -> None:
+    s.arrives().up("c")
+    s.feed(ev.QueueJoined(s.now, "c", "support", 3))
+    s.rings("p").wait(30).dial_ends("p").dial_ends("p", "CANCEL").gone("p").caller_hangs_up()
+    s.feed(ev.QueueAbandoned(s.now, "c", "support", 2))
+    s.feed(ev.QueueLeft(s.now, "c", "support"))
+    s.gone("c")
+
+
+def queue_timeout(s: Scene) -> None:
+    """QueueCallerAbandon comes on timeout too: only the caller's own hang-up is giving up."""
+    s.arrives().up("c")
+    s.feed(ev.QueueJoined(s.now, "c", "support", 1))
+    s.wait(30)
+    s.feed(ev.QueueAbandoned(s.now, "c", "support", 1))
+    s.feed(ev.QueueLeft(s.now, "c", "support"))
+    s.sets("QUEUESTATUS", "TIMEOUT").pbx_hangs_up().gone("c")
+
+
+def queue_timeout_then_answered(s: Scene) -> None:
+    s.arrives().up("c")
+    s.feed(ev.QueueJoined(s.now, "c", "support", 1))
+    s.wait(30)
+    s.feed(ev.QueueAbandoned(s.now, "c", "support", 1))
+    s.feed(ev.QueueLeft(s.now, "c", "support"))
+    s.rings("p").up("p").dial_ends("p", "ANSWER").enters("b", "p", "c").gone("p", "c")
+
+
+def joinempty(s: Scene) -> None:
+    s.arrives().up("c").sets("QUEUESTATUS", "JOINEMPTY").pbx_hangs_up().gone("c")
+
+
+def agent_answers_caller_gone_in_announcement(s: Scene) -> None:
+    s.arrives().up("c")
+    s.feed(ev.QueueJoined(s.now, "c", "support", 1))
+    s.rings("p").up("p").dial_ends("p", "ANSWER").caller_hangs_up().gone("p", "c")
+
+
+def voicemail_message(s: Scene) -> None:
+    s.arrives().rings("p").wait(20).dial_ends("p").gone("p").runs("VoiceMail", "101@default,u")
+    s.up("c").wait(12)
+    s.feed(ev.MessageRecorded(s.now, "c", "101@default"))
+    s.sets("VMSTATUS", "SUCCESS").caller_hangs_up().gone("c")
+
+
+def voicemail_hangup(s: Scene) -> None:
+    s.arrives().runs("VoiceMail", "101@default,u").up("c").wait(3).caller_hangs_up()
+    s.sets("VMSTATUS", "FAILED").gone("c")
+
+
+def voicemail_then_operator(s: Scene) -> None:
+    s.arrives().runs("VoiceMail", "101").up("c").wait(3).sets("VMSTATUS", "USEREXIT")
+    s.rings("p").up("p").dial_ends("p", "ANSWER").enters("b", "p", "c").gone("p", "c")
+
+
+def ivr_abandoned(s: Scene) -> None:
+    s.arrives().up("c").wait(6).caller_hangs_up().gone("c")
+
+
+def announcement(s: Scene) -> None:
+    s.arrives().up("c").wait(6).pbx_hangs_up().gone("c")
+
+
+def rejected(s: Scene) -> None:
+    s.arrives().pbx_hangs_up().gone("c")
+
+
+def blocked_by_the_pbx(s: Scene) -> None:
+    s.arrives().up("c").wait(3).pbx_hangs_up().gone("c", context="app-blacklist-check")
+
+
+def forwarded_302_answered(s: Scene) -> None:
+    s.arrives().rings("p").dial_ends("p", "CANCEL", forward="104").gone("p")
+    s.local("l1", "l2").rings("l1").rings("q", by="l2").up("q", "l2", "l1", "c")
+    s.enters("b2", "q", "l2").enters("b1", "l1", "c").gone("q", "l2", "l1", "c")
+
+
+def blind_transfer_unanswered(s: Scene) -> None:
+    s.arrives().rings("p").up("p").dial_ends("p", "ANSWER").up("c").enters("b", "p", "c").wait(10)
+    s.feed(ev.Transferred(s.now, True, "c", ("p",), ("b",), "102"))
+    s.leaves("b", "p", "c").gone("p").rings("q").wait(20).dial_ends("q").gone("q")
+    s.pbx_hangs_up().gone("c")
+
+
+def blind_transfer_answered(s: Scene) -> None:
+    s.arrives().rings("p").up("p").dial_ends("p", "ANSWER").up("c").enters("b", "p", "c").wait(10)
+    s.feed(ev.Transferred(s.now, True, "c", ("p",), ("b",), "102"))
+    s.leaves("b", "p", "c").gone("p").rings("q").up("q").dial_ends("q", "ANSWER")
+    s.enters("b2", "q", "c").gone("q", "c")
+
+
+def attended_transfer(s: Scene) -> None:
+    s.arrives().rings("p").up("p").dial_ends("p", "ANSWER").up("c").enters("b", "p", "c").wait(10)
+    s.leg("p2", linkedid="p2", state=ChannelState.RING).rings("q", by="p2", linkedid="p2")
+    s.up("q", "p2").enters("b2", "q", "p2").leaves("b", "c").enters("b2", "c")
+    s.feed(ev.Transferred(s.now, False, "c", ("p", "p2"), ("b", "b2"), "PJSIP/q-q"))
+    s.gone("p", "p2").wait(20).gone("q", "c")
+
+
+def blonde_transfer_never_answered(s: Scene) -> None:
+    s.arrives().rings("p").up("p").dial_ends("p", "ANSWER").up("c").enters("b", "p", "c").wait(10)
+    s.leg("p2", linkedid="p2", state=ChannelState.RING).local("l1", "l2")
+    s.leaves("b", "p").enters("b", "l1", state=ChannelState.RINGING)
+    s.feed(ev.Transferred(s.now, False, "c", ("p", "p2"), ("b", ""), ""))
+    s.gone("p", "p2").rings("q", by="l2").wait(20).dial_ends("q").gone("q", "l1", "l2")
+    s.pbx_hangs_up().gone("c")
+
+
+def picked_up(s: Scene) -> None:
+    s.arrives().rings("p").leg("k", linkedid="k", state=ChannelState.RING).wait(5)
+    s.feed(ev.PickedUp(s.now, "k", "p"))
+    s.up("k").dial_ends("k", "ANSWER").up("c").enters("b", "k", "c").gone("p").gone("k", "c")
+
+
+def parked_and_retrieved(s: Scene) -> None:
+    s.arrives().up("c")
+    s.feed(ev.Parked(s.now, "c", "701"))
+    s.enters("park", "c", holding=True).wait(20).leaves("park", "c")
+    s.leg("q", linkedid="q", state=ChannelState.UP).enters("b", "q", "c").gone("q", "c")
+
+
+def parked_by_dialplan(s: Scene) -> None:
+    s.arrives().up("c")
+    s.feed(ev.Parked(s.now, "c", "701"))
+    s.enters("park", "c", holding=True).wait(60).leaves("park", "c").pbx_hangs_up().gone("c")
+
+
+def parked_with_another(s: Scene) -> None:
+    """Two in a holding bridge do not hear each other."""
+    s.leg("z", linkedid="z", state=ChannelState.UP).enters("park", "z", holding=True)
+    parked_by_dialplan(s)
+    s.gone("z")
+
+
+def conference_alone(s: Scene) -> None:
+    s.arrives().up("c").enters("conf", "c", conference=True)
+    s.leg("ann", name="CBAnn/conf-0001;2", linkedid="c", state=ChannelState.UP)
+    s.enters("conf", "ann", conference=True).wait(30).caller_hangs_up().gone("ann", "c")
+
+
+def conference_joined(s: Scene) -> None:
+    s.arrives().up("c").enters("conf", "c", conference=True)
+    s.leg("q", linkedid="q", state=ChannelState.UP).enters("conf", "q", conference=True)
+    s.gone("q").caller_hangs_up().gone("c")
+
+
+def fax(s: Scene) -> None:
+    s.arrives().up("c").runs("ReceiveFAX", "/tmp/x.tif").wait(30).caller_hangs_up().gone("c")
+
+
+def never_bridged_though_everything_is_up(s: Scene) -> None:
+    s.arrives().rings("p").up("p", "c").dial_ends("p", "ANSWER").wait(1).caller_hangs_up()
+    s.gone("p", "c")
+
+
+CATALOGUE: list[tuple[Callable[[Scene], None], str, str]] = [
+    (rang_out, "missed", "rang_no_answer"),
+    (cancelled, "missed", "rang_cancelled"),
+    (person_answers, "answered", "answered"),
+    (busy, "missed", "busy"),
+    (unregistered, "missed", "unavailable"),
+    (congestion, "missed", "unavailable"),
+    (ring_group_nobody, "missed", "rang_no_answer"),
+    (ring_group_one, "answered", "answered"),
+    (hunt_last_answers, "answered", "answered"),
+    (through_local_pair, "answered", "answered"),
+    (members_voicemail_answers, "missed", "voicemail_hangup"),
+    (press_1_refused, "missed", "rang_no_answer"),
+    (unanswered_attended_transfer_target, "missed", "rejected"),
+    (queue_answered, "answered", "answered"),
+    (queue_abandoned, "missed", "queue_abandoned"),
+    (queue_timeout, "missed", "queue_unserved"),
+    (queue_timeout_then_answered, "answered", "answered"),
+    (joinempty, "missed", "queue_unserved"),
+    (agent_answers_caller_gone_in_announcement, "missed", "queue_abandoned"),
+    (voicemail_message, "missed", "voicemail_message"),
+    (voicemail_hangup, "missed", "voicemail_hangup"),
+    (voicemail_then_operator, "answered", "answered"),
+    (ivr_abandoned, "missed", "ivr_abandoned"),
+    (announcement, "missed", "announcement_only"),
+    (rejected, "missed", "rejected"),
+    (blocked_by_the_pbx, "missed", "rejected"),
+    (forwarded_302_answered, "answered", "answered"),
+    (blind_transfer_unanswered, "answered", "lost_in_transfer"),
+    (blind_transfer_answered, "answered", "answered"),
+    (attended_transfer, "answered", "answered"),
+    (blonde_transfer_never_answered, "answered", "lost_in_transfer"),
+    (picked_up, "answered", "answered"),
+    (parked_and_retrieved, "answered", "answered"),
+    (parked_by_dialplan, "missed", "parked"),
+    (parked_with_another, "missed", "parked"),
+    (conference_alone, "missed", "conference_alone"),
+    (conference_joined, "answered", "answered"),
+    (fax, "answered", "handled_by_application"),
+    (never_bridged_though_everything_is_up, "missed", "rang_no_answer"),
+]
+
+
+@pytest.mark.parametrize(
+    ("flow", "disposition", "reason"), CATALOGUE, ids=[flow.__name__ for flow, _, _ in CATALOGUE]
+)
+def test_flow(flow: Callable[[Scene], None], disposition: str, reason: str) -> None:
+    scene = Scene()
+    flow(scene)
+    assert scene.verdict == (disposition, reason)
+    assert scene.tracker.held == 0, "a call that is over leaves nothing behind"
+
+
+class Recording(Scene):
+    """Keeps the events that it feeds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.events: list[ev.CallEvent] = []
+
+    def feed(self, event: ev.CallEvent) -> None:
+        self.events.append(event)
+        super().feed(event)
+
+
+def cuts() -> list[tuple[Callable[[Scene], None], int]]:
+    """Name every place at which the feed of every flow can be cut."""
+    places = []
+    for flow, _, _ in CATALOGUE:
+        whole = Recording()
+        flow(whole)
+        places += [(flow, n) for n in range(len(whole.events))]
+    return places
+
+
+@pytest.mark.parametrize(("flow", "cut"), cuts(), ids=lambda x: getattr(x, "__name__", x))
+def test_a_gap_never_turns_an_answered_call_into_a_missed_one(
+    flow: Callable[[Scene], None], cut: int
+) -> None:
+    """Cut the feed at an event; the rest of the call, its end included, is not seen."""
+    whole = Recording()
+    flow(whole)
+    scene = Scene()
+    scene.feed(ev.FeedRestored(START, "boot 1", None))
+    for event in whole.events[:cut]:
+        scene.feed(event)
+    seen = len(scene.ended)
+    scene.feed(ev.FeedLost(whole.now, "cut"))
+    scene.feed(ev.FeedRestored(whole.now + timedelta(seconds=20), "boot 1", ()))
+    assert all(call.disposition != "missed" for call in scene.ended[seen:])
+    assert scene.tracker.held == 0
+
+
+def test_the_call_tells_who_was_rung_and_for_how_long() -> None:
+    scene = Scene()
+    scene.arrives().rings("p").rings("q").wait(5).dial_ends("q", "BUSY").gone("q")
+    scene.wait(10).dial_ends("p").gone("p").pbx_hangs_up().gone("c")
+    (call,) = scene.ended
+    assert [(r.endpoint, r.seconds, r.times, r.status) for r in call.rung] == [
+        ("p", 15.0, 1, "NOANSWER"),
+        ("q", 5.0, 1, "BUSY"),
+    ]
+    assert call.ring_seconds == 15.0
+    assert call.line == "+12125550100"
+    assert call.trunk == "trunk"
+    assert call.hung_up_by is HungUpBy.PBX
+
+
+def test_the_call_tells_queue_position_and_wait() -> None:
+    scene = Scene()
+    queue_abandoned(scene)
+    (call,) = scene.ended
+    assert call.queue is not None
+    assert (call.queue.queue, call.queue.position, call.queue.wait_seconds) == ("support", 3, 30.0)
+
+
+def test_voicemail_is_told_at_once_and_its_seconds_at_the_end() -> None:
+    scene = Scene()
+    scene.arrives().wait(1).runs("VoiceMail", "101@default,u")
+    (reached,) = [told for told in scene.told if isinstance(told, VoicemailReached)]
+    assert reached.call.ended is None
+    scene.up("c").wait(12)
+    scene.feed(ev.MessageRecorded(scene.now, "c", "101@default"))
+    scene.caller_hangs_up().gone("c")
+    (call,) = scene.ended
+    assert (call.voicemail_seconds, call.mailbox) == (12.0, "101@default")
+
+
+def test_beginning_and_answer_are_told_as_they_happen() -> None:
+    scene = Scene()
+    person_answers(scene)
+    assert [type(told) for told in scene.told[:2]] == [CallBegan, CallAnswered]
+
+
+def test_a_hangup_that_handlers_delay_does_not_delay_the_verdict() -> None:
+    scene = Scene()
+    scene.arrives().rings("p").wait(5).caller_hangs_up()
+    assert scene.tracker.next_deadline() == scene.now + HANGUP_PATIENCE
+    scene.told += scene.tracker.expire(scene.now + HANGUP_PATIENCE)
+    assert scene.verdict == ("missed", "rang_cancelled")
+    scene.wait(30).gone("p", "c")
+    assert len(scene.ended) == 1
+    assert scene.tracker.held == 0
+
+
+def test_a_call_that_never_ends_is_given_up() -> None:
+    scene = Scene()
+    scene.arrives()
+    assert scene.tracker.next_deadline() == START + MAX_AGE
+    scene.told += scene.tracker.expire(START + MAX_AGE)
+    assert scene.verdict == ("unobserved", "never_ended")
+
+
+@pytest.mark.parametrize(
+    "not_inbound",
+    [
+        lambda s: s.arrives(context="from-internal"),
+        lambda s: s.arrives(state=ChannelState.DOWN, exten="s"),  # an outgoing trunk leg
+        lambda s: s.leg("l", name="Local/100@from-trunk-1;2", linkedid="l", context="from-trunk"),
+        lambda s: s.leg("p", linkedid="c", context="from-trunk", state=ChannelState.RING),
+    ],
+    ids=["internal", "outgoing-leg", "local", "requested-by-another"],
+)
+def test_what_is_not_an_inbound_call(not_inbound: Callable[[Scene], Scene]) -> None:
+    scene = Scene()
+    not_inbound(scene)
+    assert scene.told == []
+
+
+def test_an_inbound_call_born_down_begins_when_it_rings() -> None:
+    scene = Scene()
+    scene.arrives(state=ChannelState.DOWN)
+    scene.feed(ev.StateChanged(scene.now, "c", ChannelState.RING))
+    scene.pbx_hangs_up().gone("c")
+    assert scene.verdict == ("missed", "rejected")
+
+
+def test_a_trunk_is_inbound_in_any_context() -> None:
+    for named in ("trunk", "PJSIP/trunk"):
+        scene = Scene(Inbound(trunks=frozenset({named})))
+        scene.arrives(context="my-own")
+        assert len(scene.told) == 1
+
+
+def test_the_line_comes_from_from_did_where_the_extension_says_nothing() -> None:
+    scene = Scene()
+    scene.arrives(exten="s").sets("__FROM_DID", "+12125550100").pbx_hangs_up().gone("c")
+    assert scene.ended[0].line == "+12125550100"
+
+
+def test_the_carriers_number_stands_though_the_dialplan_rewrites_it() -> None:
+    scene = Scene()
+    scene.arrives(number="+12125550142")
+    scene.feed(ev.CallerIdChanged(scene.now, "c", "2125550142", "Ann Lee", None))
+    scene.pbx_hangs_up().gone("c")
+    caller = scene.ended[0].caller
+    assert (caller.number, caller.name) == ("+12125550142", "Ann Lee")
+
+
+def test_a_number_that_comes_late_is_taken() -> None:
+    scene = Scene()
+    scene.arrives(number="")
+    scene.feed(ev.CallerIdChanged(scene.now, "c", "2125550142", "", None))
+    scene.pbx_hangs_up().gone("c")
+    assert scene.ended[0].caller.number == "2125550142"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        ev.CallerIdChanged(START, "c", "2125550142", "", withheld=True),
+        ev.PresentationKnown(START, "c", withheld=True),
+        ev.VariableSet(START, "c", "__CALLINGNUMPRES_SV", "prohib_not_screened"),
+    ],
+    ids=lambda event: type(event).__name__,
+)
+def test_a_withheld_number_stays_withheld(event: ev.CallEvent) -> None:
+    scene = Scene()
+    scene.arrives()
+    scene.feed(event)
+    scene.feed(ev.CallerIdChanged(scene.now, "c", "2125550142", "", withheld=False))
+    scene.pbx_hangs_up().gone("c")
+    assert scene.ended[0].caller.withheld
+
+
+def test_a_call_back_from_a_desk_phone_is_told_as_it_goes() -> None:
+    scene = Scene()
+    scene.leg("p", linkedid="p", state=ChannelState.RING, exten="92125550142")
+    scene.leg("t", name="PJSIP/trunk-t", linkedid="p", context="from-trunk")
+    scene.feed(ev.DialBegun(scene.now, "p", "t", "PJSIP/trunk-t", "+12125550142@trunk"))
+    scene.wait(5).up("t", "p").enters("b", "t", "p").wait(60).gone("t", "p")
+    outbound = [told for told in scene.told if isinstance(told, OutboundCall)]
+    assert [bool(o.answered_at) for o in outbound] == [False, True, True]
+    assert outbound[-1].dialled == "12125550142"
+    assert outbound[-1].ended == scene.now
+    assert scene.ended == []
+
+
+def test_an_unanswered_call_back_is_not_an_answer() -> None:
+    scene = Scene()
+    scene.leg("p", linkedid="p", state=ChannelState.RING)
+    scene.leg("t", name="PJSIP/trunk-t", linkedid="p", context="from-trunk")
+    scene.feed(ev.DialBegun(scene.now, "p", "t", "PJSIP/trunk-t", "+12125550142@trunk"))
+    scene.wait(5).gone("t", "p")
+    outbound = [told for told in scene.told if isinstance(told, OutboundCall)]
+    assert [o.answered_at for o in outbound] == [None, None]
+
+
+class TestGaps:
+    """AMI has no replay; what was not seen is not invented."""
+
+    def lost(self, scene: Scene, seconds: float = 20) -> None:
+        scene.feed(ev.FeedRestored(START, "boot 1", None))
+        scene.told.clear()
+        scene.feed(ev.FeedLost(scene.now, "cut"))
+        scene.wait(seconds)
+
+    def ringing(self) -> Scene:
+        scene = Scene()
+        scene.tracker.receive(ev.FeedRestored(START, "boot 1", ()))
+        scene.arrives().rings("p").wait(3)
+        scene.feed(ev.FeedLost(scene.now, "cut"))
+        scene.wait(20)
+        return scene
+
+    def restored(self, scene: Scene, *live: ev.LiveChannel, boot: str = "boot 1") -> None:
+        scene.feed(ev.FeedRestored(scene.now, boot, live))
+
+    def test_ended_in_the_gap(self) -> None:
+        scene = self.ringing()
+        self.restored(scene)
+        assert scene.verdict == ("unobserved", "feed_gap")
+
+    def test_still_ringing_was_not_answered(self) -> None:
+        scene = self.ringing()
+        self.restored(
+            scene,
+            scene.live("c", state=ChannelState.RING),
+            scene.live("p", state=ChannelState.RINGING),
+        )
+        scene.dial_ends("p").gone("p").pbx_hangs_up().gone("c")
+        assert scene.verdict == ("missed", "rang_no_answer")
+
+    def test_answered_in_the_gap_and_still_talking(self) -> None:
+        scene = self.ringing()
+        self.restored(scene, scene.live("c", bridge="b"), scene.live("p", bridge="b"))
+        scene.gone("p", "c")
+        assert scene.verdict == ("answered", "answered")
+
+    def test_up_but_alone_may_have_been_answered(self) -> None:
+        scene = self.ringing()
+        self.restored(scene, scene.live("c"))
+        scene.caller_hangs_up().gone("c")
+        assert scene.verdict == ("unobserved", "feed_gap")
+
+    def test_up_but_alone_and_answered_afterwards(self) -> None:
+        scene = self.ringing()
+        self.restored(scene, scene.live("c"))
+        scene.rings("q").up("q").enters("b", "q", "c").gone("q", "c")
+        assert scene.verdict == ("answered", "answered")
+
+    def test_the_pbx_restarted(self) -> None:
+        scene = self.ringing()
+        self.restored(scene, boot="boot 2")
+        assert scene.verdict == ("unobserved", "pbx_restarted")
+        assert scene.tracker.held == 0
+
+    def test_answered_before_a_restart_stays_answered(self) -> None:
+        scene = Scene()
+        scene.tracker.receive(ev.FeedRestored(START, "boot 1", ()))
+        scene.arrives().rings("p").up("p", "c").enters("b", "p", "c")
+        scene.feed(ev.FeedLost(scene.now, "cut"))
+        self.restored(scene, boot="boot 2")
+        assert scene.verdict == ("answered", "answered")
+
+    def test_nothing_can_be_asked(self) -> None:
+        scene = self.ringing()
+        scene.feed(ev.FeedRestored(scene.now, "", None))
+        scene.dial_ends("p").gone("p").pbx_hangs_up().gone("c")
+        assert scene.verdict == ("unobserved", "feed_gap")
+
+    def test_a_call_found_ringing_is_judged(self) -> None:
+        scene = Scene()
+        scene.names["c"] = "PJSIP/trunk-c"
+        live = ev.LiveChannel(
+            "c", "c", "PJSIP/trunk-c", ChannelState.RING, "from-trunk", "+12125550100",
+            "+12125550142", "", "", holding=False, conference=False,
+        )  # fmt: skip
+        scene.feed(ev.FeedRestored(START, "boot 1", (live,)))
+        scene.wait(20).pbx_hangs_up().gone("c")
+        assert scene.verdict == ("missed", "rejected")
+
+    def test_a_call_found_up_is_not_judged(self) -> None:
+        scene = Scene()
+        live = ev.LiveChannel(
+            "c", "c", "PJSIP/trunk-c", ChannelState.UP, "from-trunk", "+12125550100",
+            "+12125550142", "", "", holding=False, conference=False,
+        )  # fmt: skip
+        scene.feed(ev.FeedRestored(START, "boot 1", (live,)))
+        scene.wait(20).pbx_hangs_up().gone("c")
+        assert scene.verdict == ("unobserved", "feed_gap")
+
+    def test_a_birth_behind_the_snapshot_clears_the_doubt(self) -> None:
+        """The snapshot shows the call Up; its Newchannel comes after it, so all of it is seen."""
+        scene = Scene()
+        live = ev.LiveChannel(
+            "c", "c", "PJSIP/trunk-c", ChannelState.UP, "from-trunk", "h", "2125550142", "", "",
+            holding=False, conference=False,
+        )  # fmt: skip
+        scene.feed(ev.FeedRestored(START, "boot 1", (live,)))
+        scene.arrives().up("c").wait(20).pbx_hangs_up().gone("c")
+        assert scene.verdict == ("missed", "announcement_only")
+        assert scene.ended[0].line == "+12125550100"
+
+    def test_a_lost_hangup_is_found_by_two_audits(self) -> None:
+        scene = Scene()
+        scene.arrives()
+        scene.feed(ev.Audited(scene.now, ()))
+        assert scene.ended == []
+        scene.feed(ev.Audited(scene.now, ()))
+        assert scene.verdict == ("unobserved", "never_ended")
+        assert scene.tracker.held == 0

@@ -1,0 +1,1 @@
+"""Tests against a real Asterisk, called by real SIP phones (SIPp)."""

@@ -1,0 +1,283 @@
+"""A real Asterisk for the tests: the office of asterisk-conf/, on loopback addresses of its own.
+
+Each instance takes a free network 127.0.N.0/24 (PBX on .1, trunk on .2, phones on .101-.106) and
+a run folder inside the tree, so that several run side by side. Root is needed for chroot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import itertools
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+from pathlib import Path
+from typing import IO
+
+from .ami_recorder import AmiRecorder
+
+ROOT = Path(__file__).resolve().parents[2]
+CONF = ROOT / "asterisk-conf"
+PHONES = ("101", "102", "103", "104", "105", "106")
+UNREGISTERED = "106"  # a phone without a contact
+
+# What the tests shorten in the office's own files: file, setting, value.
+SHORT_TIMES = (
+    ("extensions.conf", "RING", "3"),
+    ("extensions.conf", "RING_GROUP", "3"),
+    ("extensions.conf", "RING_HUNT", "1"),
+    ("extensions.conf", "RING_MOBILE", "9"),
+    ("extensions.conf", "RING_FOLLOW", "10"),
+    ("extensions.conf", "QUEUE_MAX", "3"),
+    ("extensions.conf", "IVR_WAIT", "2"),
+    ("extensions.conf", "PRESS1_WAIT", "2"),
+    ("queues.conf", "timeout", "2"),
+    ("queues.conf", "retry", "1"),
+    ("res_parking.conf", "parkingtime", "2"),
+    ("res_parking.conf", "comebackdialtime", "2"),
+    ("features.conf", "atxfernoanswertimeout", "3"),
+    ("features.conf", "transferdigittimeout", "1"),
+)
+
+
+class NoTestBed(Exception):  # noqa: N818 - a reason to skip, not an error
+    """Why there is no Asterisk to test against."""
+
+
+def find_tree(version: str) -> Path:
+    """Make or find the chroot tree of that Asterisk version."""
+    if os.geteuid() != 0:
+        raise NoTestBed("the Asterisk tests need root (chroot): run pytest as root")
+    script = ROOT / "scripts" / "asterisk-tree"
+    done = subprocess.run(  # noqa: S603
+        [script, version], stdout=subprocess.PIPE, text=True, check=False, timeout=900
+    )
+    if done.returncode != 0:
+        raise NoTestBed(f"scripts/asterisk-tree {version} failed ({done.returncode})")
+    return Path(done.stdout.strip())
+
+
+class Network:
+    """A free 127.0.N.0/24, held by a lock file while in use."""
+
+    _lock: IO[str]
+
+    def __init__(self) -> None:
+        for number in itertools.chain(range(20, 240)):
+            lock = Path(f"/tmp/pbx-bridge-net-{number}.lock").open("w", encoding="utf-8")  # noqa: S108, SIM115
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                lock.close()
+                continue
+            if all(self._free(f"127.0.{number}.{host}") for host in (1, 2, 101)):
+                self._lock, self.number = lock, number
+                return
+            lock.close()
+        raise NoTestBed("no free loopback network")
+
+    @staticmethod
+    def _free(address: str) -> bool:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.bind((address, 5060))
+            except OSError:
+                return False
+        return True
+
+    def release(self) -> None:
+        self._lock.close()
+
+    @property
+    def pbx(self) -> str:
+        return f"127.0.{self.number}.1"
+
+    @property
+    def trunk(self) -> str:
+        return f"127.0.{self.number}.2"
+
+    def phone(self, number: str) -> str:
+        return f"127.0.{self.number}.{number}"
+
+
+class Asterisk:
+    """One Asterisk process in a tree, with the configuration of this repository."""
+
+    ami_port = 5038
+
+    def __init__(self, version: str) -> None:
+        self.version = version
+        self.tree = find_tree(version)
+        self.net = Network()
+        self.inside = Path(f"/run/pbxb-{os.getpid()}-{self.net.number}")  # as seen in the tree
+        self.folder = self.tree / self.inside.relative_to("/")
+        self.log = self.folder / "log"
+        self._process: asyncio.subprocess.Process | None = None
+        self._configure()
+
+    # ---------------------------------------------------------------- configuration
+
+    def _configure(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+        for name in ("etc", "lib", "spool", "log/cdr-csv", "log/cel-custom", "run", "sipp"):
+            (self.folder / name).mkdir(parents=True)
+        shutil.copytree(CONF, self.folder / "etc", dirs_exist_ok=True)
+        for name, text in self._overlay().items():
+            (self.folder / "etc" / name).write_text(text, encoding="utf-8")
+        for name, setting, value in SHORT_TIMES:
+            self.set(name, setting, value)
+        self.set("extensions.conf", "BOT", f"agi://{self.net.trunk}:4573/bot")
+
+    def set(self, name: str, setting: str, value: str) -> None:
+        """Change a setting of the office's files to suit the tests."""
+        file = self.folder / "etc" / name
+        text, count = re.subn(
+            rf"(?m)^{re.escape(setting)} = \S+", f"{setting} = {value}", file.read_text("utf-8")
+        )
+        if count == 0:
+            raise ValueError(f"{name} has no setting {setting}")
+        file.write_text(text, encoding="utf-8")
+
+    def _overlay(self) -> dict[str, str]:
+        here, net = self.inside, self.net
+        site = f"media_address = {net.pbx}\nbind_rtp_to_media_address = yes\ndtmf_mode = info\n"
+        phones = "".join(
+            f"[{n}](phone)\naors = {n}\ncallerid = Phone {n} <{n}>\n{site}\n[{n}]\ntype = aor\n"
+            + ("" if n == UNREGISTERED else f"contact = sip:{n}@{net.phone(n)}:5060\n")
+            + "\n"
+            for n in PHONES
+        )
+        return {
+            "asterisk.conf": f"""[directories]
+astetcdir => {here}/etc
+astvarlibdir => {here}/lib
+astdbdir => {here}/lib
+astkeydir => {here}/lib
+astspooldir => {here}/spool
+astrundir => {here}/run
+astlogdir => {here}/log
+astdatadir => /usr/share/asterisk
+
+[options]
+verbose = 3
+""",
+            "manager.conf": f"""[general]
+enabled = yes
+bindaddr = {net.pbx}
+port = {self.ami_port}
+#include "manager.d/*.conf"
+""",
+            "manager.d/recorder.conf": """[recorder]
+secret = recorder
+deny = 0.0.0.0/0.0.0.0
+permit = 127.0.0.0/255.0.0.0
+read = all
+write = all
+writetimeout = 10000
+""",
+            "pjsip_transport.conf": f"""[transport-udp]
+type = transport
+protocol = udp
+bind = {net.pbx}:5060
+""",
+            "pjsip_trunk.conf": f"""[trunk](trunk-line)
+aors = trunk
+{site}
+[trunk]
+type = aor
+contact = sip:{net.trunk}:5060
+
+[trunk]
+type = identify
+endpoint = trunk
+match = {net.trunk}
+""",
+            "pjsip_phones.conf": phones,
+        }
+
+    # ---------------------------------------------------------------- life
+
+    async def start(self) -> None:
+        """Start it and wait until it says over AMI that it has booted."""
+        console = (self.log / "console.log").open("ab")
+        self._process = await asyncio.create_subprocess_exec(
+            *("chroot", str(self.tree), "asterisk", "-f", "-n"),
+            *("-C", str(self.inside / "etc" / "asterisk.conf")),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=console,
+            stderr=console,
+        )
+        console.close()
+        await self.wait_booted()
+
+    async def wait_booted(self, timeout: float = 60) -> None:
+        async with asyncio.timeout(timeout):
+            while True:
+                if self._process is None or self._process.returncode is not None:
+                    raise RuntimeError("Asterisk ended at start:\n" + self.tail())
+                try:
+                    ami = await self.ami()
+                except ConnectionError:
+                    await asyncio.sleep(0.05)
+                    continue
+                try:
+                    await ami.wait_event("FullyBooted", timeout=timeout)
+                except ConnectionError:
+                    continue
+                finally:
+                    await ami.close()
+                return
+
+    async def stop(self) -> None:
+        """Stop it and remove everything it left."""
+        await self._end(signal.SIGTERM)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.net.release()
+
+    async def kill(self) -> None:
+        """As a crash or a power cut would."""
+        await self._end(signal.SIGKILL)
+
+    async def restart(self) -> None:
+        """`core restart now`: ends every call, then starts anew in the same process."""
+        async with asyncio.timeout(20):
+            ami = await self.ami()
+            start = len(ami.messages)
+            await ami.action(Action="Command", Command="core restart now")
+            await ami.wait_event("Shutdown", start)
+            await ami.closed.wait()
+            await ami.close()
+        await self.wait_booted()
+
+    async def _end(self, how: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is None or process.returncode is not None:
+            return
+        process.send_signal(how)
+        try:
+            await asyncio.wait_for(process.wait(), 10)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+    # ---------------------------------------------------------------- looking at it
+
+    async def ami(self, user: str = "recorder", base: Path | None = None) -> AmiRecorder:
+        """A new AMI connection; `base` names the files to record it in."""
+        conf = (self.folder / "etc" / "manager.d" / f"{user}.conf").read_text("utf-8")
+        secret = re.findall(r"(?m)^secret = (\S+)", conf)[0]
+        return await AmiRecorder(self.net.pbx, self.ami_port, user, secret).connect(base)
+
+    def tail(self, lines: int = 30) -> str:
+        """The end of its logs, for a failing test."""
+        found = []
+        for name in ("console.log", "messages.log", "full.log"):
+            file = self.log / name
+            if file.exists():
+                text = file.read_text("utf-8", "replace").splitlines()[-lines:]
+                found.append(f"--- {name}\n" + "\n".join(text))
+        return "\n".join(found)

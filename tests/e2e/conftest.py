@@ -1,0 +1,175 @@
+"""Fixtures of the tests against a real Asterisk.
+
+`pytest tests/e2e` runs every row of the catalogue on each Asterisk whose tree is in the cache;
+`--asterisk 22` or `--asterisk 16` (or PBX_BRIDGE_ASTERISK=22,16) makes the tree if need be.
+`--captures DIR` keeps the AMI stream of every row, for replaying without an Asterisk.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+import pytest_asyncio
+
+from .asterisk import ROOT, Asterisk, NoTestBed
+from .office import Call, Office
+
+VERSIONS = ("22", "16")
+_skipped: dict[str, str] = {}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--asterisk", help="Asterisk versions to test against, e.g. 22 or 22,16")
+    parser.addoption("--captures", help="keep AMI recordings of every row in this folder")
+
+
+def _wanted(config: pytest.Config) -> str:
+    return config.getoption("--asterisk", None) or os.environ.get("PBX_BRIDGE_ASTERISK", "")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "asterisk" in metafunc.fixturenames:
+        wanted = _wanted(metafunc.config)
+        versions = wanted.split(",") if wanted else VERSIONS
+        metafunc.parametrize(
+            "asterisk", versions, indirect=True, scope="session", ids=[f"asterisk{v}" for v in versions]
+        )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:  # one event loop, as Asterisk lives through the session
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for version, why in _skipped.items():
+        terminalreporter.section("NOT TESTED AGAINST A REAL ASTERISK", sep="!", red=True)
+        terminalreporter.line(f"Asterisk {version}: {why}")
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def asterisk(request: pytest.FixtureRequest) -> AsyncIterator[Asterisk]:
+    version: str = request.param
+    try:
+        script = ROOT / "scripts" / "asterisk-tree"
+        if not _wanted(request.config) and subprocess.run(  # noqa: ASYNC221, S603
+            [script, "--find", version], capture_output=True, check=False
+        ).returncode:
+            raise NoTestBed(
+                f"no tree in the cache; `scripts/asterisk-tree {version}` or "
+                f"`pytest --asterisk {version}` makes it (as root, about a minute)"
+            )
+        server = Asterisk(version)
+    except NoTestBed as why:
+        _skipped[version] = str(why)
+        pytest.skip(str(why))
+    try:
+        await server.start()
+        yield server
+    finally:
+        await server.stop()
+
+
+def row_name(request: pytest.FixtureRequest) -> str:
+    name = request.node.name.removeprefix("test_")
+    return str(name).replace(f"asterisk{request.node.callspec.params['asterisk']}", "").strip("-[]") \
+        .replace("[]", "").replace("[-", "[").replace("-]", "]").replace("[", "__").replace("]", "")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def office(request: pytest.FixtureRequest, asterisk: Asterisk) -> AsyncIterator[Office]:
+    """The office with nobody in it; the test says who sits where and who calls."""
+    control = await asterisk.ami()
+    place = Office(asterisk, control)
+    await place.quiet()
+    recorders = []
+    if captures := request.config.getoption("--captures", None):
+        base = Path(captures) / asterisk.version
+        name = row_name(request)
+        recorders = [
+            await asterisk.ami("recorder", base / name),
+            await asterisk.ami("pbxbridge", base / "pbxbridge" / name),
+        ]
+        place.truth_file = base / f"{name}.truth.json"
+    try:
+        yield place
+        await place.quiet()
+    finally:
+        if request.node.stash.get(FAILED, False):
+            print(place.sipp.report())  # noqa: T201 - pytest shows it with the failure
+            print(asterisk.tail())  # noqa: T201
+        await place.close()
+        for recorder in (control, *recorders):
+            await recorder.close()
+        if place.expectations and place.truth_file is not None:
+            place.truth_file.write_text(json.dumps(place.expectations, indent=1) + "\n", "utf-8")
+
+
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> "object":
+    report = yield
+    if call.when == "call":
+        item.stash[FAILED] = report.failed
+    return report
+
+
+# -------------------------------------------------------------------- the seam to the service
+
+
+class Service(Protocol):
+    """What the tests need of a running pbx_bridge."""
+
+    async def judged(self, call: Call) -> tuple[str, str, bool]:
+        """Wait for the verdict on the call: disposition, reason, whether a text went out."""
+
+    async def knows_nothing_of(self, call: Call) -> bool:
+        """No inbound call from that number was judged."""
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def service(office: Office) -> Service | None:
+    """The real service, watching `office.asterisk`. To be filled in."""
+    return None
+
+
+class Verdict(Protocol):
+    def __call__(
+        self, call: Call, disposition: str, reason: str, *, texted: bool
+    ) -> Awaitable[None]: ...
+
+
+@pytest.fixture
+def verdict(office: Office, service: Service | None) -> Verdict:
+    """The service must have judged this call so."""
+
+    async def check(call: Call, disposition: str, reason: str, *, texted: bool) -> None:
+        office.expect(call, disposition, reason, texted=texted)
+        if service is not None:
+            assert await service.judged(call) == (disposition, reason, texted)
+
+    return check
+
+
+@pytest.fixture
+def no_verdict(office: Office, service: Service | None) -> Callable[[Call], Awaitable[None]]:
+    """The service must not have taken this for a call from outside."""
+
+    async def check(call: Call) -> None:
+        office.expect(call, "none", "", texted=False)
+        if service is not None:
+            assert await service.knows_nothing_of(call)
+
+    return check

@@ -1,0 +1,188 @@
+"""SIPp as the outside world: callers on the trunk, phones on the desks."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import re
+import signal
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+SCENARIOS = Path(__file__).parent / "scenarios"
+NEVER = 600_000  # milliseconds: longer than any test
+
+_HEADER = re.compile(
+    r"^-{20,} (?P<when>\d{4}-\d\d-\d\d[ \tT]\d\d:\d\d:\d\d\.\d+).*\n"
+    r"(?P<transport>\w+) message (?P<way>sent|received).*\n",
+    re.MULTILINE,
+)
+
+
+@dataclass(frozen=True)
+class SipMessage:
+    """One message of SIPp's trace."""
+
+    at: float  # epoch seconds
+    sent: bool
+    text: str
+
+    @property
+    def first(self) -> str:
+        return self.text.split("\n", 1)[0].strip()
+
+    @property
+    def method(self) -> str:
+        """INVITE, BYE ... of a request; '' of a response."""
+        return "" if self.first.startswith("SIP/2.0") else self.first.split(" ", 1)[0]
+
+    @property
+    def status(self) -> int:
+        """200 ... of a response; 0 of a request."""
+        return int(self.first.split()[1]) if self.first.startswith("SIP/2.0") else 0
+
+    def answers(self, method: str) -> bool:
+        return bool(re.search(rf"(?m)^CSeq: *\d+ {method}\s*$", self.text))
+
+
+@dataclass
+class Sipp:
+    """One running SIPp process."""
+
+    name: str
+    folder: Path  # as seen from outside the tree
+    process: asyncio.subprocess.Process
+    number: int
+    _result: int | None = field(default=None)
+
+    async def wait(self, timeout: float = 40) -> int:
+        """Wait for its end and give its exit status."""
+        try:
+            async with asyncio.timeout(timeout):
+                return await self.process.wait()
+        except TimeoutError:
+            await self.kill()
+            raise TimeoutError(f"SIPp {self.name} did not end:\n{self.trace()[-3000:]}") from None
+
+    async def kill(self) -> None:
+        if self.process.returncode is None:
+            self.process.send_signal(signal.SIGKILL)
+            await self.process.wait()
+
+    def trace(self) -> str:
+        file = self.folder / f"{self.number}.messages"
+        return file.read_text("utf-8", "replace") if file.exists() else ""
+
+    def errors(self) -> str:
+        file = self.folder / f"{self.number}.errors"
+        return file.read_text("utf-8", "replace") if file.exists() else ""
+
+    def messages(self) -> list[SipMessage]:
+        text = self.trace()
+        found = list(_HEADER.finditer(text))
+        ends = [match.start() for match in found[1:]] + [len(text)] * bool(found)
+        return [
+            SipMessage(
+                datetime.fromisoformat(match["when"].replace("\t", " ") + "+00:00").timestamp(),
+                match["way"] == "sent",
+                text[match.end() : end].strip().replace("\r", ""),
+            )
+            for match, end in zip(found, ends, strict=True)
+        ]
+
+    def sent(self, method: str) -> list[SipMessage]:
+        """The requests of that method that it sent, or was sent for."""
+        return [m for m in self.messages() if m.sent and m.method == method]
+
+    def received(self, method: str) -> list[SipMessage]:
+        return [m for m in self.messages() if not m.sent and m.method == method]
+
+    @property
+    def answered(self) -> bool:
+        """An INVITE was answered with 200 (by the PBX to a caller, by the user of a phone)."""
+        return any(m.status == 200 and m.answers("INVITE") for m in self.messages())
+
+    @property
+    def final(self) -> int:
+        """The last final status of an INVITE, 0 if there was none."""
+        statuses = [m.status for m in self.messages() if m.status >= 200 and m.answers("INVITE")]
+        return statuses[-1] if statuses else 0
+
+    @property
+    def hung_up_at(self) -> float | None:
+        """When this side ended the call (its CANCEL or BYE), None if the other side did."""
+        times = [m.at for m in self.messages() if m.sent and m.method in {"CANCEL", "BYE"}]
+        return times[0] if times else None
+
+    @property
+    def ended_at(self) -> float:
+        """When the call ended, whoever ended it."""
+        own = self.hung_up_at
+        return max(m.at for m in self.messages() if not m.sent) if own is None else own
+
+
+class SippRunner:
+    """Starts SIPp from a tree, keeps its files in the run folder, ends what is left over."""
+
+    def __init__(self, tree: Path, inside: Path) -> None:
+        self.tree, self.inside = tree, inside
+        self.folder = tree / inside.relative_to("/") / "sipp"
+        self.running: list[Sipp] = []
+        self._numbers = itertools.count(1)
+
+    async def start(
+        self,
+        scenario: str,
+        address: str,
+        *,
+        port: int = 5060,
+        remote: str = "",
+        calls: int | None = 1,
+        **values: object,
+    ) -> Sipp:
+        """Start one; `values` fill the {{places}} of the scenario; `calls` None: until killed."""
+        number = next(self._numbers)
+        text = (SCENARIOS / f"{scenario}.xml").read_text("utf-8")
+        for key, value in values.items():
+            text = text.replace("{{" + key + "}}", str(value))
+        if left := set(re.findall(r"\{\{\w+\}\}", re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL))):
+            raise ValueError(f"{scenario}: not filled in: {left}")
+        (self.folder / f"{number}.xml").write_text(text, encoding="utf-8")
+        files = str(self.inside / "sipp" / str(number))
+        command = ["chroot", str(self.tree), "sipp", "-sf", f"{files}.xml"]
+        command += ["-i", address, "-p", str(port), "-mi", address, "-nostdin"]
+        command += ["-trace_msg", "-message_file", f"{files}.messages", "-message_overwrite", "true"]
+        command += ["-trace_err", "-error_file", f"{files}.errors"]
+        command += ["-mp", str(6000 + number % 1000 * 20), "-timeout", "120s"]
+        command += [] if calls is None else ["-m", str(calls)]
+        command += [remote] if remote else []
+        output = (self.folder / f"{number}.out").open("wb")
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env={**os.environ, "TZ": "UTC", "TERM": "dumb"},
+        )
+        output.close()
+        sipp = Sipp(f"{number}:{scenario}@{address}", self.folder, process, number)
+        self.running.append(sipp)
+        return sipp
+
+    async def kill_all(self) -> None:
+        for sipp in self.running:
+            await sipp.kill()
+        self.running.clear()
+
+    def report(self) -> str:
+        """What every SIPp of this test said and heard, for a failing test."""
+        return "\n".join(
+            f"=== {sipp.name} (status {sipp.process.returncode})\n"
+            + "\n".join(
+                f"{m.at % 1000:8.3f} {'->' if m.sent else '<-'} {m.first}" for m in sipp.messages()
+            )
+            + ("\n" + sipp.errors()[:1500] if sipp.process.returncode else "")
+            for sipp in self.running
+        )

@@ -1,0 +1,255 @@
+"""The file, its transactions, and what can be wrong with it."""
+
+import asyncio
+import os
+import sqlite3
+import stat
+import subprocess
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import OperationalError
+
+from pbx_bridge.store import db as db_module
+from pbx_bridge.store import outbox
+from pbx_bridge.store.db import Database
+from pbx_bridge.store.problem import StoreProblem, StoreUnavailable
+from tests.store.examples import NOON, queue_message
+
+
+def _count(tx: Connection) -> int:
+    found: int = tx.execute(text("SELECT count(*) FROM message")).scalar_one()
+    return found
+
+
+async def test_only_the_owner_may_read_the_files(tmp_path: Path) -> None:
+    path = tmp_path / "new folder" / "50% of ?#.db"
+    async with Database.open(path) as db:
+        await db.run(queue_message)
+        modes = {
+            file.name.removeprefix(path.name): stat.S_IMODE(file.stat().st_mode)
+            for file in path.parent.iterdir()
+        }
+        assert modes == {"": 0o600, "-wal": 0o600, "-shm": 0o600}
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+async def test_a_file_that_others_could_read_is_closed_to_them(tmp_path: Path) -> None:
+    path = tmp_path / "pbx.db"
+    async with Database.open(path):
+        pass
+    path.chmod(0o644)
+    async with Database.open(path):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+async def test_every_commit_is_on_the_disk(db: Database) -> None:
+    def pragmas(tx: Connection) -> list[object]:
+        names = ("synchronous", "journal_mode", "foreign_keys", "busy_timeout")
+        return [tx.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in names]
+
+    assert await db.run(pragmas) == [2, "wal", 1, 5000]
+
+
+async def test_two_hundred_transactions_at_once_lose_nothing(db: Database) -> None:
+    await db.run(queue_message)
+
+    def read_modify_write(tx: Connection) -> None:
+        before = tx.execute(text("SELECT attempts FROM message")).scalar_one()
+        tx.execute(text("UPDATE message SET attempts = :n"), {"n": before + 1})
+
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(200):
+            tasks.create_task(db.run(read_modify_write))
+    (message,) = await db.read(lambda tx: outbox.recent(tx, limit=5))
+    assert message.attempts == 200
+
+
+async def test_two_processes_lose_nothing(tmp_path: Path) -> None:
+    """Two connections that know nothing of each other, as with a second service by mistake."""
+
+    def read_modify_write(tx: Connection) -> None:
+        before = tx.execute(text("SELECT attempts FROM message")).scalar_one()
+        tx.execute(text("UPDATE message SET attempts = :n"), {"n": before + 1})
+
+    path = tmp_path / "pbx.db"
+    async with Database.open(path) as one, Database.open(path) as other:
+        await one.run(queue_message)
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(50):
+                tasks.create_task(one.run(read_modify_write))
+                tasks.create_task(other.run(read_modify_write))
+        (message,) = await one.read(lambda tx: outbox.recent(tx, limit=5))
+    assert message.attempts == 100
+
+
+async def test_what_raises_is_rolled_back(db: Database) -> None:
+    def half(tx: Connection) -> None:
+        queue_message(tx)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await db.run(half)
+    assert await db.read(_count) == 0
+    await db.run(queue_message)  # and the next one is not hurt
+    assert await db.read(_count) == 1
+
+
+async def test_a_cancelled_transaction_is_whole(db: Database) -> None:
+    """Cancelled at any moment, and twice, it is committed once it was asked for."""
+    for pause in range(12):
+
+        async def write(key: str = f"key-{pause}") -> None:
+            await db.run(lambda tx: [queue_message(tx, key=f"{key}-{part}") for part in "ab"])
+
+        async with asyncio.TaskGroup() as tasks:
+            task = tasks.create_task(write())
+            for _ in range(pause + 1):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.sleep(0)
+            task.cancel()
+        assert task.cancelled()
+    assert await db.read(_count) == 24
+
+
+async def test_it_waits_while_another_program_holds_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(db_module, "BUSY_TIMEOUT_MS", 50)
+    path = tmp_path / "pbx.db"
+    async with Database.open(path) as db:
+        other = sqlite3.connect(path, isolation_level=None)
+        try:
+            other.execute("BEGIN IMMEDIATE")
+            async with asyncio.TaskGroup() as tasks:
+                task = tasks.create_task(db.run(queue_message))
+                await asyncio.sleep(0.3)
+                assert not task.done()
+                assert await db.read(_count) == 0  # readers are not hindered
+                other.execute("COMMIT")
+            assert task.result() == 1
+        finally:
+            other.close()
+
+
+async def test_reading_cannot_write(db: Database) -> None:
+    with pytest.raises((OperationalError, StoreProblem)):
+        await db.read(queue_message)
+    assert await db.read(_count) == 0
+
+
+async def test_listings_work_beside_the_service_and_after_it(tmp_path: Path) -> None:
+    path = tmp_path / "pbx.db"
+    async with Database.open(path) as db:
+        await db.run(queue_message)
+        async with Database.read_only(path) as listing:
+            assert await listing.read(_count) == 1
+            with pytest.raises(StoreProblem, match="reading only"):
+                await listing.run(queue_message)
+    async with Database.read_only(path) as listing:
+        assert await listing.read(_count) == 1
+
+
+async def test_a_listing_without_a_database_makes_none(tmp_path: Path) -> None:
+    path = tmp_path / "pbx.db"
+    with pytest.raises(StoreProblem, match="has the service run yet"):
+        async with Database.read_only(path):
+            pass
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"not a database at all, whatever its name says" * 99, b"SQLite format 3\0" + b"?" * 5000],
+)
+async def test_what_is_no_database_is_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "pbx.db"
+    path.write_bytes(content)
+    with pytest.raises(StoreProblem, match=r"pbx\.db is damaged.*put a backup"):
+        async with Database.open(path):
+            pass
+    assert path.read_bytes() == content
+
+
+async def test_a_damaged_database_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "pbx.db"
+    async with Database.open(path) as db:
+        await db.run(lambda tx: [queue_message(tx, key=f"k{n}", body="x" * 99) for n in range(99)])
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(StoreProblem, match=r"pbx\.db is damaged"):
+        async with Database.open(path):
+            pass
+
+
+async def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.touch()
+    with pytest.raises(StoreProblem, match="cannot be opened for writing"):
+        async with Database.open(blocked / "pbx.db"):
+            pass
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small disk")
+    mounted = subprocess.run(  # noqa: S603
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)],  # noqa: S607
+        check=False,
+        capture_output=True,
+    )
+    if mounted.returncode:
+        pytest.skip(f"no small disk can be mounted here: {mounted.stderr!r}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)  # noqa: S603, S607
+
+
+async def test_a_full_disk_is_told_and_recovered_from(tiny_disk: Path) -> None:
+    path = tiny_disk / "pbx.db"
+    ballast = tiny_disk / "ballast"
+    async with Database.open(path) as db:
+        ballast.write_bytes(b"x" * 500_000)
+        written = 0
+
+        def write(tx: Connection) -> None:
+            queue_message(tx, key=f"key-{written}", body="x" * 2000)
+
+        async def fill() -> None:
+            nonlocal written
+            while True:
+                await db.run(write)
+                written += 1
+
+        with pytest.raises(StoreUnavailable, match="is full: free some space"):
+            await fill()
+        assert written > 0
+        assert await db.read(_count) == written
+        ballast.unlink()
+        await db.run(lambda tx: queue_message(tx, key="afterwards"))
+        assert await db.read(_count) == written + 1
+    async with Database.open(path) as db:
+        assert await db.read(_count) == written + 1
+
+
+async def test_times_are_text_that_people_can_read_and_sort(db: Database) -> None:
+    await db.run(queue_message)
+    stored = await db.read(lambda tx: tx.exec_driver_sql("SELECT due_at FROM message").scalar_one())
+    assert stored == "2026-11-23T12:00:00.000000Z"
+    (message,) = await db.read(lambda tx: outbox.recent(tx, limit=1))
+    assert message.due_at == NOON
+    assert message.due_at.utcoffset() == timedelta()
+
+
+async def test_a_time_without_a_zone_is_refused(db: Database) -> None:
+    naive = datetime(2026, 11, 23, 12, 0)  # noqa: DTZ001
+    with pytest.raises(Exception, match="without a zone"):
+        await db.run(lambda tx: queue_message(tx, due_at=naive))

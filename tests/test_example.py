@@ -1,0 +1,85 @@
+"""The annotated example is valid, complete, and true about the defaults."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, get_args
+
+import certifi
+from pydantic import BaseModel
+
+from pbx_bridge import gateways
+from pbx_bridge.config import Config, load, parse
+from pbx_bridge.config.problems import fields
+from pbx_bridge.config.sections import Texting
+
+EXAMPLE = Path(__file__).parent.parent / "pbx-bridge.example.toml"
+#: `#key = value` and `#[table]` are settings; `# Text` is prose.
+COMPLETE = re.sub(r"^#(?=[a-z\[])", "", EXAMPLE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+#: Settings whose example is no default.
+EXAMPLES_ONLY = {"gateway", "blocked_numbers", "allowed_countries", "reasons"}
+
+
+def complete() -> Config:
+    text = COMPLETE.replace("/etc/pbx-bridge/pbx-ca.pem", certifi.where())
+    return parse(text, "example", Path("/etc/pbx-bridge"))
+
+
+def test_the_example_is_valid_as_it_is() -> None:
+    config = load(EXAMPLE)
+    assert not config.texting.enabled
+
+
+def test_it_is_valid_too_with_every_setting_in_it() -> None:
+    assert {gateway.kind for gateway in complete().gateways.values()} == set(gateways.KINDS)
+
+
+def test_the_settings_commented_out_show_the_defaults() -> None:
+    short, full = load(EXAMPLE), complete()
+    for section in ("database", "retention", "logging"):
+        assert getattr(full, section) == getattr(short, section)
+    for name in Texting.model_fields.keys() - EXAMPLES_ONLY:
+        assert getattr(full.texting, name) == getattr(short.texting, name), name
+    assert full.pbx[0].inbound_contexts == short.pbx[0].inbound_contexts
+    assert full.pbx[0].ignored_contexts == short.pbx[0].ignored_contexts
+    assert full.pbx[0].answered_applications == short.pbx[0].answered_applications
+    for reason, rule in short.rules().reasons.items():
+        assert full.rules().reasons[reason].text == rule.text, reason
+        assert full.rules().reasons[reason].act_on == rule.act_on, reason
+
+
+def test_every_setting_is_in_it() -> None:
+    tables = tomllib.loads(COMPLETE)
+    missing = {
+        name
+        for section in Config.model_fields.keys() - {"gateways"}
+        for name in _missing(section, Config.model_fields[section].annotation, [tables[section]])
+    }
+    for kind in gateways.KINDS:
+        of_kind = [table for table in tables["gateways"].values() if table["type"] == kind]
+        missing |= set(_missing(f"gateways ({kind})", gateways.load(kind).Settings, of_kind))
+    assert missing == set()
+
+
+def _missing(path: str, annotation: Any, written: list[Any]) -> list[str]:
+    """Name the settings of a table that stand in none of the tables written."""
+    tables = [table for table in _flat(written) if isinstance(table, dict)]
+    if path.startswith("texting.reasons."):  # a reason's settings are the same for all of them
+        tables = list(tomllib.loads(COMPLETE)["texting"]["reasons"].values())
+    missing = []
+    for model in _models(annotation):
+        for name, field in fields(model).items():
+            values = [table[name] for table in tables if name in table]
+            missing += [] if values else [f"{path}.{name}"]
+            missing += _missing(f"{path}.{name}", field.annotation, values) if values else []
+    return missing
+
+
+def _flat(written: list[Any]) -> list[Any]:
+    return [item for one in written for item in (one if isinstance(one, list) else [one])]
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for argument in get_args(annotation) for model in _models(argument)]

@@ -1,0 +1,69 @@
+"""The tests mirror the package: every module has its test module, and the other way round."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+#: Modules without a test module of their own, and why.
+UNTESTED = {
+    "__main__.py": "calls the command line",
+    "clock.py": "one line, which tests replace",
+    "ports.py": "declarations",
+    "core/events.py": "declarations",
+    "core/call.py": "declarations",
+    "sources/ami/problems.py": "declarations",
+    "store/problem.py": "declarations",
+    "store/schema.py": "compared with the migrations in store/test_migrate.py",
+    "config/values.py": "config/test_loading.py has its table of mistakes",
+    "config/sections.py": "config/test_loading.py has its table of mistakes",
+    "config/problems.py": "config/test_loading.py has its table of mistakes",
+    "cli/options.py": "tried through the commands",
+    "cli/tables.py": "tried through the commands",
+    "cli/objects.py": "tried through the commands",
+    "cli/explanation.py": "tried through the commands",
+    "cli/captures.py": "thin: see test_recording.py, test_replay.py",
+    "cli/service.py": "thin: see test_app.py, test_check.py, test_probe.py, test_demo.py",
+}
+#: Test modules that are about no single module, and what they are about.
+CROSS_CUTTING = {
+    "layout.py": "this file",
+    "example.py": "pbx-bridge.example.toml",
+    "cli/commands.py": "what all commands have in common",
+    "service.py": "the whole service",
+    "crash.py": "the whole service, killed",
+    "properties.py": "the tracker with all that feeds it",
+}
+
+
+def test_every_module_has_its_test_module() -> None:
+    assert sorted(_modules() - _tested() - set(UNTESTED)) == []
+
+
+def test_every_test_module_has_its_module() -> None:
+    assert sorted(_tested() - _modules() - set(CROSS_CUTTING)) == []
+
+
+def test_no_exception_is_older_than_the_code() -> None:
+    assert sorted(set(UNTESTED) - _modules()) == []
+    assert sorted(set(UNTESTED) & _tested()) == []
+    assert sorted(set(CROSS_CUTTING) & _modules()) == []
+
+
+def _modules() -> set[str]:
+    """Name the package's modules; a package stands for its __init__ where that has code."""
+    package = ROOT / "pbx_bridge"
+    return {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if path.name != "__init__.py" and "migrations" not in path.parts
+    }
+
+
+def _tested() -> set[str]:
+    """Name the modules that the test modules are named after."""
+    tests = ROOT / "tests"
+    return {
+        path.relative_to(tests).with_name(path.name.removeprefix("test_")).as_posix()
+        for path in tests.rglob("test_*.py")
+        if "e2e" not in path.parts
+    }
