@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -183,12 +184,16 @@ class Service:
     async def _prune(self) -> None:
         """Forget what is older than the configuration says."""
         while True:
-            days = self._config.retention.in_days()
-            removed = await retention.prune(self._db, utc_now(), days)
+            keep = retention.Retention(**self._config.retention.in_days())
+            removed = 0
+            while batch := await self._db.run(partial(retention.prune, now=utc_now(), keep=keep)):
+                removed += batch
             if removed:
                 log.info("pruned", rows=removed)
             await asyncio.sleep(PRUNE_EVERY.total_seconds())
 
     async def _recover(self, pbx_name: str, since: datetime) -> list[Call]:
         pbx = next(pbx for pbx in self._config.pbx if pbx.name == pbx_name)
-        return await records.read(pbx.record_files(self._config.office.timezone), pbx.inbound(), since)
+        return await records.read(
+            pbx.record_files(self._config.office.timezone), pbx.inbound(), since
+        )

@@ -276,7 +276,11 @@ class FollowUp:
         verdicts = policy.explain(facts)
         decision = policy.decide(facts)
         checks = [
-            (v.check, "objects" if v.objection else "passes", v.objection.detail if v.objection else "")
+            (
+                v.check,
+                "objects" if v.objection else "passes",
+                v.objection.detail if v.objection else "",
+            )
             for v in verdicts
         ]
         if isinstance(decision, Skip):
@@ -322,9 +326,7 @@ class FollowUp:
         )
         return message_id is not None
 
-    def _facts(
-        self, tx: Connection, row: int, call: Call, moment: Moment, now: datetime
-    ) -> Facts:
+    def _facts(self, tx: Connection, row: int, call: Call, moment: Moment, now: datetime) -> Facts:
         rules = self.rules
         number = parse(call.caller.number, rules.country)
         facts = Facts(
@@ -410,8 +412,10 @@ class FollowUp:
         at = self._now()
         for pbx in dropped:
             await self.handle(
-                [(pbx, ev.FeedLost(at, "more events than could be written down")),
-                 (pbx, ev.FeedRestored(at, "", None))]
+                [
+                    (pbx, ev.FeedLost(at, "more events than could be written down")),
+                    (pbx, ev.FeedRestored(at, "", None)),
+                ]
             )
 
     # -- small things -----------------------------------------------------------------------

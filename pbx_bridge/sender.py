@@ -87,6 +87,7 @@ class Sender:
         self._woken = asyncio.Event()
         self._stopping = False
         self._finished = asyncio.Event()
+        self._finished.set()  # while it does not run there is nothing to wait for
         self._in_hand: set[asyncio.Task[None]] = set()
 
     def wake(self) -> None:

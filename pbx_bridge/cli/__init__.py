@@ -12,8 +12,8 @@ from pbx_bridge import __version__
 #: Each command, in the order of a first acquaintance: its module here, and what it does.
 COMMANDS = {
     "demo": ("service", "See recorded real calls judged and texted, without PBX or account."),
-    "check": ("service", "Try configuration, database, PBX login and gateways; send nothing."),
-    "probe": ("service", "Watch a test call and propose the inbound settings for this PBX."),
+    "check": ("trying", "Try configuration, database, PBX login and gateways; send nothing."),
+    "probe": ("trying", "Watch a test call and propose the inbound settings for this PBX."),
     "run": ("service", "Watch the PBX and text missed callers, until stopped."),
     "calls": ("listings", "List calls: what became of each, and whether it was texted."),
     "explain": ("listings", "Show one call's timeline and every rule that judged it."),

@@ -1,25 +1,28 @@
 """`record` and `replay`: what a PBX said, kept in files and judged again."""
 
 import dataclasses
+from contextlib import suppress
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import click
 
-from pbx_bridge import logs, recording
+from pbx_bridge import logs
 from pbx_bridge import replay as replaying
 from pbx_bridge.cli.options import (
-    Report,
     config_option,
     find_pbx,
     json_option,
     load_config,
     run_async,
+    told_plainly,
 )
-from pbx_bridge.cli.tables import local, print_json, print_table
+from pbx_bridge.cli.tables import local, print_json, print_line, print_table
 from pbx_bridge.config import defaults
 from pbx_bridge.core.policy import Rules
 from pbx_bridge.core.tracker import Inbound
+from pbx_bridge.record import Capture
+from pbx_bridge.recording import RecordingProblem
 
 
 @click.command()
@@ -28,9 +31,7 @@ from pbx_bridge.core.tracker import Inbound
 @click.option("--pbx", help="The name of the PBX, if several are configured.")
 @click.option("--mask-numbers", is_flag=True, help="Replace telephone numbers by made-up ones.")
 @click.option("--seconds", type=click.FloatRange(min=1), help="How long; without it until Ctrl-C.")
-@click.pass_context
-def record(  # noqa: PLR0913 - one argument for each option
-    ctx: click.Context,
+def record(
     *,
     config_path: Path | None,
     name: Path,
@@ -49,14 +50,17 @@ def record(  # noqa: PLR0913 - one argument for each option
       pbx-bridge record test-call --seconds 60
     """  # noqa: D301 - \b is click's mark for a paragraph to leave as it is
     config = load_config(config_path)
-    logs.configure("warning", "console")
-    ctx.exit(
-        run_async(
-            recording.record(
-                find_pbx(config, pbx), name, mask_numbers=mask_numbers, seconds=seconds
-            )
-        )
-    )
+    place = find_pbx(config, pbx)
+    logs.configure("info", "console")
+    path = name if name.suffix == ".ami" else name.with_name(f"{name.name}.ami")
+    capture = Capture(place.access(), place.inbound(), path, mask=mask_numbers)
+    print_line(f"recording {place.name} into {path}; Ctrl-C ends it")
+    with told_plainly(RecordingProblem), suppress(KeyboardInterrupt):
+        run_async(capture.run(seconds))
+    if capture.problem:
+        print_line(capture.problem)
+    print_line(f"{capture.bytes} bytes, {capture.events} events about calls, in {path}")
+    print_line(f"judge them: pbx-bridge replay {path}")
 
 
 @click.command()
@@ -95,27 +99,25 @@ def replay(
         config = load_config(config_path)
         rules, zone = config.rules(), config.office.timezone
         inbound = find_pbx(config, pbx).inbound()
+    rows = []
     for path in captures:
-        try:
+        with told_plainly(RecordingProblem):
             judged = run_async(_judge(path, rules, inbound))
-        except recording.RecordingProblem as error:
-            raise Report(str(error)) from error
         if as_json:
             print_json(map(dataclasses.asdict, judged))
-        else:
-            print_table(
-                f"{path}, times in {zone}",
-                ("began", "caller", "line", "became", "because", "text", "why"),
-                [_row(call, zone) for call in judged],
-            )
+        rows += [_row(path, call, zone) for call in judged]
+    if not as_json:
+        columns = ("capture", "began", "caller", "line", "became", "because", "text", "why")
+        print_table(f"inbound calls, times in {zone}", columns, rows)
 
 
 async def _judge(path: Path, rules: Rules, inbound: Inbound) -> list[replaying.Judged]:
     return [judged async for judged in replaying.replay(path, rules, inbound)]
 
 
-def _row(call: replaying.Judged, zone: ZoneInfo) -> tuple[str, ...]:
+def _row(path: Path, call: replaying.Judged, zone: ZoneInfo) -> tuple[str, ...]:
     return (
+        path.name,
         local(call.began, zone),
         call.caller or "no number",
         call.line,

@@ -1,6 +1,6 @@
 """`calls`, `explain` and `messages`: what happened, and why."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -21,6 +21,7 @@ from pbx_bridge.cli.options import (
     load_config,
     run_async,
     since_option,
+    told_plainly,
 )
 from pbx_bridge.cli.tables import local, print_json, print_line, print_table
 from pbx_bridge.config import Config
@@ -84,11 +85,7 @@ def calls(  # noqa: PLR0913 - one argument for each option
     if not found:
         print_line("no calls yet" if since is None else "no calls since then")
         return
-    print_table(
-        f"calls, newest first, times in {zone}",
-        ("id", "began", "caller", "name", "line", "became", "because", "seconds", "text"),
-        [_call_row(record, zone) for record in found],
-    )
+    print_calls(f"calls, newest first, times in {zone}", found, zone)
     if not config.texting.enabled:
         print_line("shadow mode: nothing is sent until [texting] enabled = true")
 
@@ -162,15 +159,22 @@ def messages(
     )
 
 
+def print_calls(title: str, found: Iterable[CallRecord], zone: ZoneInfo) -> None:
+    """Print one line a call."""
+    print_table(
+        title,
+        ("id", "began", "caller", "name", "line", "became", "because", "seconds", "text"),
+        [_call_row(record, zone) for record in found],
+    )
+
+
 def _read(config: Config, query: Callable[[Connection], T]) -> T:
     async def read() -> T:
         async with Database.read_only(config.database.path) as database:
             return await database.read(query)
 
-    try:
+    with told_plainly(StoreProblem):
         return run_async(read())
-    except StoreProblem as error:
-        raise Report(str(error)) from error
 
 
 def _explanation(tx: Connection, ref: str) -> Explanation | None:

@@ -2,8 +2,8 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -34,6 +34,15 @@ class Misuse(Report):
     """What has to be put right before the command can begin."""
 
     exit_code = 2
+
+
+@contextmanager
+def told_plainly(*problems: type[Exception]) -> Iterator[None]:
+    """End the command with the text of such a problem, which says all there is to say."""
+    try:
+        yield
+    except problems as problem:
+        raise Report(str(problem)) from problem
 
 
 def config_option(command: Command) -> Command:

@@ -11,7 +11,14 @@ import click
 from sqlalchemy import Connection
 
 from pbx_bridge import clock, logs
-from pbx_bridge.cli.options import Misuse, Report, config_option, load_config, run_async
+from pbx_bridge.cli.options import (
+    Misuse,
+    Report,
+    config_option,
+    load_config,
+    run_async,
+    told_plainly,
+)
 from pbx_bridge.cli.tables import print_line
 from pbx_bridge.config import Config
 from pbx_bridge.core import number, text
@@ -72,10 +79,8 @@ def send_test(
     print_line(f"  {filled}")
     if not yes:
         click.confirm("Send it?", abort=True)
-    try:
+    with told_plainly(StoreProblem, GatewayProblem):
         result = run_async(_send(config, name, e164, filled))
-    except (StoreProblem, GatewayProblem) as error:
-        raise Report(str(error)) from error
     match result:
         case Accepted(ref):
             print_line(f"accepted by the gateway, its id: {ref or 'none given'}")

@@ -35,8 +35,8 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]
 
 
 def print_line(text: str) -> None:
-    """Print one line, whatever it contains."""
-    console().print(safe(text))
+    """Print one line, whatever it contains, unbroken however long it is."""
+    console().print(safe(text), soft_wrap=True)
 
 
 def print_json(rows: Iterable[Mapping[str, object]]) -> None:

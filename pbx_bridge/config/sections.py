@@ -158,9 +158,9 @@ class Texting(Section):
         examples=["4h"],
     )
     min_ring: Duration = Field(
-        default=timedelta(seconds=2),
+        default=timedelta(seconds=1),
         description="who hangs up sooner is not texted",
-        examples=["2s"],
+        examples=["1s"],
     )
     allowed_countries: frozenset[Country] | None = Field(
         default=None,

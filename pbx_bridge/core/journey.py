@@ -86,10 +86,12 @@ class Journey:
     queue_seconds: float = 0.0
     queue_unserved: bool = False
     voicemail: bool = False
+    voicemail_leg: str = ""
     voicemail_began: datetime | None = None
     voicemail_seconds: float = 0.0
     mailbox: str = ""
     message_left: bool = False
+    gone_at: datetime | None = None  #: the caller has hung up, and a message is being stored
     parked: bool = False
     conference: bool = False
     refused_context: bool = False
@@ -144,6 +146,11 @@ class Journey:
             self.queue_seconds += (at - self.queue_joined).total_seconds()
         self.queue_joined = None
         self.in_queue = False
+
+    @property
+    def recording(self) -> bool:
+        """Whether voicemail still runs."""
+        return self.voicemail_began is not None
 
     def voicemail_left(self, at: datetime) -> None:
         if self.voicemail_began is not None:

@@ -34,6 +34,9 @@ from pbx_bridge.core.journey import MAX_AGE, Journey, Outbound
 #: A caller who hung up is gone, though hang-up handlers in the dialplan may delay the Hangup event.
 HANGUP_PATIENCE = timedelta(seconds=10)
 
+#: The voicemail of a group's or queue's member runs on a Local leg and outlives the caller a little.
+VOICEMAIL_PATIENCE = timedelta(seconds=3)
+
 #: A channel that two snapshots in a row do not show is gone; one could have been just too early.
 _ABSENCES_TO_BE_GONE = 2
 
@@ -223,11 +226,22 @@ class CallTracker:
         if journey is not None and journey.call_id == channel.channel_id:
             if journey.call_id in self._journeys:
                 journey.refused_context = self._is_refused(event.context)
-                self._finish(journey, event.at)
+                self._root_gone(journey, event.at)
         elif journey is not None:
             journey.ring_ended(event.at, channel.channel_id, "HANGUP")
+            if journey.gone_at is not None and journey.voicemail_leg == channel.channel_id:
+                self._finish(journey, event.at)
         self._outbound_ended(channel, event.at)
         self._graph.remove(channel)
+
+    def _root_gone(self, journey: Journey, at: datetime) -> None:
+        """End the call, unless a message of the caller is still being stored on another leg."""
+        leg = journey.voicemail_leg
+        if journey.recording and leg != journey.call_id and leg in self._graph.channels:
+            journey.gone_at = at
+            self._overdue[journey.call_id] = at + VOICEMAIL_PATIENCE
+        else:
+            self._finish(journey, at)
 
     def _hangup_requested(self, event: ev.HangupRequested) -> None:
         journey = self._root_journey(event.channel_id)
@@ -326,6 +340,7 @@ class CallTracker:
         if event.application in _VOICEMAIL:
             self._seek(journey)
             journey.voicemail = True
+            journey.voicemail_leg = event.channel_id
             journey.voicemail_began = journey.voicemail_began or event.at
             journey.mailbox = journey.mailbox or event.data.partition(",")[0]
             journey.note(event.at, StepKind.VOICEMAIL, journey.mailbox)
@@ -485,12 +500,12 @@ class CallTracker:
                 event.target,
                 "blind" if event.blind else "attended",
             )
-            root = self._graph.channels[journey.call_id]
-            remaining = [
-                leg
-                for leg in self._graph.connected(root)
-                if leg.person and leg is not root and leg.channel_id not in event.transferers
-            ]
+            root = self._graph.channels.get(journey.call_id)
+            with_them = self._graph.connected(root) if root is not None else []
+            remaining = any(
+                leg.person and leg is not root and leg.channel_id not in event.transferers
+                for leg in with_them
+            )
             if event.blind or not remaining:
                 self._seek(journey)
 
@@ -541,6 +556,7 @@ class CallTracker:
         self._told.append(CallBegan(journey.judged(None)))
 
     def _finish(self, journey: Journey, at: datetime) -> None:
+        at = journey.gone_at or at
         journey.end(at)
         journey.note(at, StepKind.ENDED, journey.hung_up_by.value)
         del self._journeys[journey.call_id]
@@ -562,6 +578,8 @@ class CallTracker:
             for journey in self._journeys.values():
                 journey.unseen = Reason.FEED_GAP
             return
+        for journey in [j for j in self._journeys.values() if j.gone_at is not None]:
+            self._finish(journey, event.at)
         alive = {live.channel_id for live in event.channels}
         for channel in list(self._graph.channels.values()):
             if channel.channel_id not in alive:

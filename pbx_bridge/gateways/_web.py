@@ -17,6 +17,8 @@ from pbx_bridge.core.delivery import Deferred, Uncertain
 LARGEST_BODY = 65536
 
 
+#: To connect and agree on TLS; less than a send may take.
+CONNECT_SECONDS = 5.0
 #: No gateway is handed anything else: not `whatsapp:…`, not a short code, not a header.
 E164 = re.compile(r"\+[0-9]{5,15}", re.ASCII)
 #: Longer runs of digits in a gateway's words are somebody's number.
@@ -33,6 +35,22 @@ class Reply:
     retry_after: timedelta | None
 
 
+class BrokenConnection(aiohttp.ClientError):
+    """A connection that broke after the request was, perhaps, written to it."""
+
+
+async def _never_again(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Hide a broken connection from aiohttp, which would repeat a GET or PUT: a second text."""
+    try:
+        return await handler(request)
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise BrokenConnection(type(error).__name__) from error
+
+
 def session() -> aiohttp.ClientSession:
     """Open a session that keeps nothing: no cookies, and no connection for reuse.
 
@@ -40,6 +58,9 @@ def session() -> aiohttp.ClientSession:
     request on it went out.
     """
     return aiohttp.ClientSession(
+        # The sender limits the whole; the connection has less, to know that nothing was sent.
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
+        middlewares=[_never_again],
         connector=aiohttp.TCPConnector(force_close=True),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,  # a small body may unpack to a huge one
@@ -112,6 +133,8 @@ def failure(error: aiohttp.ClientError) -> Deferred | Uncertain:
 
 
 def _words(error: aiohttp.ClientError) -> str:
+    if isinstance(error, BrokenConnection):
+        return str(error)
     cause = getattr(error, "os_error", None) or getattr(error, "certificate_error", None)
     return f"{type(error).__name__}: {cause}" if cause is not None else type(error).__name__
 

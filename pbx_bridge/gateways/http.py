@@ -317,10 +317,10 @@ class Gateway(ports.Gateway):
                 reply = await self._request(
                     self.settings.method, self.settings.url, values, headers, body
                 )
-        except TimeoutError:
-            return Uncertain(f"no answer within {self.settings.timeout:g} s")
         except aiohttp.ClientError as error:
             return _web.failure(error)
+        except TimeoutError:
+            return Uncertain(f"no answer within {self.settings.timeout:g} s")
         return to_result(reply, self.settings)
 
     async def lookup(  # noqa: PLR0911 - an answer each
@@ -333,10 +333,10 @@ class Gateway(ports.Gateway):
         try:
             async with asyncio.timeout(self.settings.timeout):
                 reply = await self._request("GET", asked.url, values, self._headers(values), None)
-        except TimeoutError:
-            return Deferred(f"no answer within {self.settings.timeout:g} s")
         except aiohttp.ClientError as error:
             return Deferred(_web.failure(error).reason)
+        except TimeoutError:
+            return Deferred(f"no answer within {self.settings.timeout:g} s")
         if reply.status in NOT_FOUND:
             return Absent()
         document = _json(reply.text)
@@ -358,11 +358,11 @@ class Gateway(ports.Gateway):
                 reply = await self._request(
                     "GET", self.settings.check_url, values, self._headers(values), None
                 )
-        except TimeoutError:
-            raise GatewayProblem(f"{place.hostname} does not answer") from None
         except aiohttp.ClientError as error:
             reason = _web.failure(error).reason
             raise GatewayProblem(f"{place.hostname} cannot be reached: {reason}") from None
+        except TimeoutError:
+            raise GatewayProblem(f"{place.hostname} does not answer") from None
         except OSError as error:
             raise GatewayProblem(f"{place.hostname} cannot be reached: {error}") from None
         if reply.status not in range(200, 300):

@@ -12,11 +12,7 @@ from typing import Any, Literal, Self
 
 import aiohttp
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from twilio.base.exceptions import (  # type: ignore[import-untyped]
-    TwilioException,
-    TwilioRestException,
-    TwilioServiceException,
-)
+from twilio.base.exceptions import TwilioException  # type: ignore[import-untyped]
 from twilio.http.response import Response  # type: ignore[import-untyped]
 from twilio.rest import Client  # type: ignore[import-untyped]
 from twilio.rest.api.v2010.account.message import MessageInstance  # type: ignore[import-untyped]
@@ -110,12 +106,13 @@ class Settings(BaseModel):
         return self.account_sid, self.auth_token.reveal()
 
 
-class _Unusable(Exception):  # noqa: N818 - carries an answer through the library
-    """An answer that the library must not see: no JSON object, or one that says when to retry."""
+class _Refused(Exception):  # noqa: N818 - carries an answer past the library
+    """An answer other than a JSON object with 2xx; the library would forget half of it."""
 
     def __init__(self, reply: _web.Reply) -> None:
         super().__init__(f"HTTP {reply.status}")
         self.reply = reply
+        self.body = _json(reply.text)
 
 
 class _Http:
@@ -147,8 +144,8 @@ class _Http:
             params=params,
             data=data,
         )
-        if not isinstance(_json(reply.text), dict) or reply.status == TOO_MANY:
-            raise _Unusable(reply)
+        if not 200 <= reply.status < 300 or not isinstance(_json(reply.text), dict):  # noqa: PLR2004
+            raise _Refused(reply)
         return Response(reply.status, reply.text or "")
 
 
@@ -200,10 +197,8 @@ class Gateway(ports.Gateway):
             created = await self._open().messages.create_async(**wanted)
         except aiohttp.ClientError as error:
             return _web.failure(error)
-        except _Unusable as error:
-            return to_result(error.reply.status, _json(error.reply.text), error.reply.retry_after)
-        except TwilioException as error:
-            return to_result(*_answer(error))
+        except _Refused as refusal:
+            return to_result(refusal.reply.status, refusal.body, refusal.reply.retry_after)
         return to_result(201, {"sid": created.sid})
 
     async def lookup(self, message: Message, taken: Collection[str]) -> LookupResult:
@@ -217,11 +212,11 @@ class Gateway(ports.Gateway):
             )
         except aiohttp.ClientError as error:
             return Deferred(_web.failure(error).reason)
-        except _Unusable as error:
-            return Deferred(f"Twilio answered {error}", error.reply.retry_after)
-        except TwilioException as error:
-            status, body = _answer(error)
-            return Deferred(_words(status, body), code=_code(body))
+        except _Refused as refusal:
+            words = _words(refusal.reply.status, refusal.body)
+            return Deferred(words, refusal.reply.retry_after, _code(refusal.body))
+        except TwilioException:  # its text has the whole answer
+            return Deferred("Twilio answered with no list of messages")
         for candidate in listed:
             if candidate.sid and candidate.sid not in taken and _same(candidate, message):
                 return Found(candidate.sid)
@@ -238,11 +233,10 @@ class Gateway(ports.Gateway):
         except aiohttp.ClientError as error:
             reason = _web.failure(error).reason
             raise GatewayProblem(f"Twilio cannot be reached: {reason}") from None
-        except _Unusable as error:
-            raise GatewayProblem(f"{self.settings.base_url} answered {error}") from None
-        except TwilioException as error:
-            status, body = _answer(error)
-            raise GatewayProblem(_words(status, body)) from None
+        except _Refused as refusal:
+            raise GatewayProblem(_words(refusal.reply.status, refusal.body)) from None
+        except TwilioException:
+            raise GatewayProblem("Twilio answered with no list of messages") from None
         if account.status != "active":
             raise GatewayProblem(f"the Twilio account is {account.status}")
         return f"Twilio account {_web.quoted(account.friendly_name or '')!r} is active"
@@ -280,15 +274,6 @@ def _words(status: int, body: Any) -> str:
 def _code(body: Any) -> str:
     code = body.get("code") if isinstance(body, dict) else None
     return str(code) if isinstance(code, int) else ""
-
-
-def _answer(error: TwilioException) -> tuple[int, dict[str, Any]]:
-    """Take the library's exception apart again."""
-    if isinstance(error, TwilioRestException):
-        return error.status, {"code": error.code, "message": error.msg}
-    if isinstance(error, TwilioServiceException):
-        return error.status, {"code": error.code, "message": error.detail or error.title}
-    raise error
 
 
 def _json(text: str | None) -> Any:

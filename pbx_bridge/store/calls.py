@@ -383,10 +383,16 @@ def _dialled(national_significant_number: str) -> ColumnElement[bool]:
 def _records() -> Select[Any]:
     """Select calls with their last decision and message, so that a listing is one query."""
     last_decision = (
-        select(func.max(decision.c.id)).where(decision.c.call == table.c.id).correlate(table).scalar_subquery()
+        select(func.max(decision.c.id))
+        .where(decision.c.call == table.c.id)
+        .correlate(table)
+        .scalar_subquery()
     )
     last_message = (
-        select(func.max(message.c.id)).where(message.c.call == table.c.id).correlate(table).scalar_subquery()
+        select(func.max(message.c.id))
+        .where(message.c.call == table.c.id)
+        .correlate(table)
+        .scalar_subquery()
     )
     return (
         select(

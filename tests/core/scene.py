@@ -97,8 +97,14 @@ class Scene:
         for channel in channels:
             self.feed(
                 ev.BridgeEntered(
-                    self.now, channel, bridge, holding, conference,
-                    self.names.get(channel, f"PJSIP/{channel}-{channel}"), state, "c",
+                    self.now,
+                    channel,
+                    bridge,
+                    holding,
+                    conference,
+                    self.names.get(channel, f"PJSIP/{channel}-{channel}"),
+                    state,
+                    "c",
                 )  # fmt: skip
             )
         return self

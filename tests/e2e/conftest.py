@@ -38,7 +38,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         wanted = _wanted(metafunc.config)
         versions = wanted.split(",") if wanted else VERSIONS
         metafunc.parametrize(
-            "asterisk", versions, indirect=True, scope="session", ids=[f"asterisk{v}" for v in versions]
+            "asterisk",
+            versions,
+            indirect=True,
+            scope="session",
+            ids=[f"asterisk{v}" for v in versions],
         )
 
 
@@ -60,9 +64,12 @@ async def asterisk(request: pytest.FixtureRequest) -> AsyncIterator[Asterisk]:
     version: str = request.param
     try:
         script = ROOT / "scripts" / "asterisk-tree"
-        if not _wanted(request.config) and subprocess.run(  # noqa: ASYNC221, S603
-            [script, "--find", version], capture_output=True, check=False
-        ).returncode:
+        if (
+            not _wanted(request.config)
+            and subprocess.run(  # noqa: ASYNC221, S603
+                [script, "--find", version], capture_output=True, check=False
+            ).returncode
+        ):
             raise NoTestBed(
                 f"no tree in the cache; `scripts/asterisk-tree {version}` or "
                 f"`pytest --asterisk {version}` makes it (as root, about a minute)"
@@ -80,8 +87,16 @@ async def asterisk(request: pytest.FixtureRequest) -> AsyncIterator[Asterisk]:
 
 def row_name(request: pytest.FixtureRequest) -> str:
     name = request.node.name.removeprefix("test_")
-    return str(name).replace(f"asterisk{request.node.callspec.params['asterisk']}", "").strip("-[]") \
-        .replace("[]", "").replace("[-", "[").replace("-]", "]").replace("[", "__").replace("]", "")
+    return (
+        str(name)
+        .replace(f"asterisk{request.node.callspec.params['asterisk']}", "")
+        .strip("-[]")
+        .replace("[]", "")
+        .replace("[-", "[")
+        .replace("-]", "]")
+        .replace("[", "__")
+        .replace("]", "")
+    )
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -117,9 +132,7 @@ FAILED = pytest.StashKey[bool]()
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> "object":
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> "object":
     report = yield
     if call.when == "call":
         item.stash[FAILED] = report.failed

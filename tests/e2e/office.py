@@ -16,6 +16,7 @@ from .sipp import NEVER, Sipp, SippRunner
 # The office's numbers (asterisk-conf/extensions.conf).
 DIRECT = "+16465550101"
 WITH_VOICEMAIL = "+16465550102"
+EWA = "+16465550105"
 UNREGISTERED = "+16465550106"
 UNREGISTERED_VOICEMAIL = "+16465550107"
 GROUP = "+16465550110"
@@ -259,8 +260,10 @@ class Office:
     async def happened(self, event: str, timeout: float = 10, **headers: str) -> Message:
         """Wait for an event of this test (for timing a recipe, not for judging)."""
         return await self.control.wait_for(
-            lambda m: m.get("Event") == event
-            and all(m.get(key, "").startswith(value) for key, value in headers.items()),
+            lambda m: (
+                m.get("Event") == event
+                and all(m.get(key, "").startswith(value) for key, value in headers.items())
+            ),
             timeout=timeout,
         )
 

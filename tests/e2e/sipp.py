@@ -147,13 +147,21 @@ class SippRunner:
         text = (SCENARIOS / f"{scenario}.xml").read_text("utf-8")
         for key, value in values.items():
             text = text.replace("{{" + key + "}}", str(value))
-        if left := set(re.findall(r"\{\{\w+\}\}", re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL))):
+        if left := set(
+            re.findall(r"\{\{\w+\}\}", re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL))
+        ):
             raise ValueError(f"{scenario}: not filled in: {left}")
         (self.folder / f"{number}.xml").write_text(text, encoding="utf-8")
         files = str(self.inside / "sipp" / str(number))
         command = ["chroot", str(self.tree), "sipp", "-sf", f"{files}.xml"]
         command += ["-i", address, "-p", str(port), "-mi", address, "-nostdin"]
-        command += ["-trace_msg", "-message_file", f"{files}.messages", "-message_overwrite", "true"]
+        command += [
+            "-trace_msg",
+            "-message_file",
+            f"{files}.messages",
+            "-message_overwrite",
+            "true",
+        ]
         command += ["-trace_err", "-error_file", f"{files}.errors"]
         command += ["-mp", str(6000 + number % 1000 * 20), "-timeout", "120s"]
         command += [] if calls is None else ["-m", str(calls)]

@@ -124,7 +124,9 @@ async def test_row_81_second_call_on_a_busy_phone(office: Office, verdict: Verdi
 
 
 async def test_row_81_two_callers_one_answered(office: Office, verdict: Verdict) -> None:
+    await office.phone("101")
     await office.phone("102", ring=500, talk=2000)
+    await office.phone("103")
     first = await office.place(GROUP)
     second = await office.place(DIRECT)
     await asyncio.gather(first.sipp.wait(), second.sipp.wait())

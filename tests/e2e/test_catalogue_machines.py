@@ -20,9 +20,7 @@ async def test_row_32_voicemail_with_message(office: Office, verdict: Verdict) -
     await verdict(call, "missed", "voicemail_message", texted=True)
 
 
-async def test_row_32_straight_to_voicemail_with_message(
-    office: Office, verdict: Verdict
-) -> None:
+async def test_row_32_straight_to_voicemail_with_message(office: Office, verdict: Verdict) -> None:
     call = await office.place(AFTER_HOURS, keys=[(500, "#")], talk=4000, speaks=True)
     await call.ended()
     await verdict(call, "missed", "voicemail_message", texted=True)
@@ -36,11 +34,9 @@ async def test_row_33_voicemail_hang_up_in_greeting(office: Office, verdict: Ver
     await verdict(call, "missed", "voicemail_hangup", texted=True)
 
 
-async def test_row_34_voicemail_zero_reaches_the_operator(
-    office: Office, verdict: Verdict
-) -> None:
+async def test_row_34_voicemail_zero_reaches_the_operator(office: Office, verdict: Verdict) -> None:
     operator = await office.phone("104", ring=500)
-    call = await office.place(MAILBOX_OPERATOR, keys=[(1000, "0")], talk=2500)
+    call = await office.place(MAILBOX_OPERATOR, keys=[(1000, "0")], talk=5500)
     await call.ended()
     assert operator.answered
     await verdict(call, "answered", "answered", texted=False)
@@ -74,7 +70,9 @@ async def test_row_37_menu_then_nobody_answers(office: Office, verdict: Verdict)
 
 
 async def test_row_38_menu_then_answered(office: Office, verdict: Verdict) -> None:
+    await office.phone("101")
     phone = await office.phone("102", ring=500)
+    await office.phone("103")
     call = await office.place(IVR, keys=[(800, "1")], talk=2500)
     await call.ended()
     assert phone.answered

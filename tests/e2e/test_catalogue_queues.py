@@ -69,9 +69,7 @@ async def test_row_24_queue_times_out_and_overflow_answers(
 
 async def test_row_24_queue_times_out_to_voicemail(office: Office, verdict: Verdict) -> None:
     await office.phone("103")
-    call = await office.place(
-        QUEUE_VOICEMAIL, keys=[(5000, "#")], talk=3500, speaks=True
-    )
+    call = await office.place(QUEUE_VOICEMAIL, keys=[(5000, "#")], talk=3500, speaks=True)
     await call.ended()
     await verdict(call, "missed", "voicemail_message", texted=True)
 
@@ -80,6 +78,7 @@ async def test_row_25_key_leads_out_of_the_queue_and_is_answered(
     office: Office, verdict: Verdict
 ) -> None:
     await office.phone("101")
+    await office.phone("102")
     operator = await office.phone("104", ring=500)
     call = await office.place(QUEUE_SUPPORT, keys=[(1000, "0")], talk=2500)
     await call.ended()
@@ -91,6 +90,7 @@ async def test_row_25_key_leads_out_of_the_queue_and_nobody_answers(
     office: Office, verdict: Verdict
 ) -> None:
     await office.phone("101")
+    await office.phone("102")
     operator = await office.phone("104")
     call = await office.place(QUEUE_SUPPORT, keys=[(1000, "0")])
     await call.ended()
@@ -121,6 +121,7 @@ async def test_row_27_last_member_leaves_the_queue(office: Office, verdict: Verd
 async def test_row_28_second_queue_answers(office: Office, verdict: Verdict) -> None:
     await office.phone("103")
     phone = await office.phone("101", ring=500)
+    await office.phone("102")
     call = await office.place(QUEUE_SECOND, talk=6000)
     await call.ended()
     assert phone.answered

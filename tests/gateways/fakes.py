@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -41,6 +41,7 @@ class Behaviour(Enum):
     HANG = auto()  #: read the request, never answer
     CUT = auto()  #: read the request, then close
     RESET = auto()  #: read the request, then reset the connection
+    FLOOD = auto()  #: answer without end
     HALF = auto()  #: begin an answer, then close
 
 
@@ -80,6 +81,8 @@ class Told:
     reply: Answer | Callable[[Request], Answer]
     requests: list[Request] = field(default_factory=list)
     port: int = 0
+    flooded: int = 0  #: bytes of an endless answer that the other side let pass
+    _serving: set[asyncio.Task[None]] = field(default_factory=set)
 
     @property
     def url(self) -> str:
@@ -93,8 +96,14 @@ class Told:
             yield self
         finally:
             server.close()
+            if self._serving:
+                await asyncio.wait(self._serving, timeout=2)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
         try:
             request = await _read(reader)
             self.requests.append(request)
@@ -109,6 +118,12 @@ class Told:
                     writer.transport.abort()
                 case Behaviour.HALF:
                     writer.write(b'HTTP/1.1 201 Created\r\nContent-Length: 99\r\n\r\n{"sid": "SM')
+                case Behaviour.FLOOD:
+                    writer.write(b"HTTP/1.1 201 Created\r\nContent-Length: 50000000\r\n\r\n")
+                    while self.flooded < 50_000_000:
+                        writer.write(b" " * 100_000)
+                        await writer.drain()
+                        self.flooded += 100_000
                 case Behaviour.CUT:
                     pass
         except (ConnectionError, asyncio.IncompleteReadError):
@@ -178,5 +193,5 @@ class FakeTwilio:
         return _json(200, page)
 
 
-def _json(status: int, document: dict[str, object]) -> bytes:
+def _json(status: int, document: Mapping[str, object]) -> bytes:
     return answer(status, json.dumps(document), Content_Type="application/json")

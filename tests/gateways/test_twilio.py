@@ -179,6 +179,7 @@ async def test_the_words_of_a_trial_account_do_not_hide_a_message(
         answer(429, "{}", Retry_After="5"),
         answer(401, json.dumps({"code": 20003, "message": "Authenticate"})),
         answer(200, "<html>"),
+        answer(200, "{}"),
         Behaviour.CUT,
     ],
 )
@@ -204,7 +205,7 @@ async def test_the_check_with_an_api_key_asks_for_a_message() -> None:
     [
         (answer(401, '{"code": 20003, "message": "Authenticate"}'), "wrong account_sid"),
         (answer(200, '{"status": "suspended"}'), "account is suspended"),
-        (answer(200, "<html>"), "answered HTTP 200"),
+        (answer(200, "<html>"), "answered 200"),
         (Behaviour.CUT, "cannot be reached"),
     ],
 )

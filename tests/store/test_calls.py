@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import Connection
 
-from pbx_bridge.core.call import Disposition, OutboundCall
+from pbx_bridge.core.call import Call, Disposition, OutboundCall
 from pbx_bridge.core.delivery import State
 from pbx_bridge.store import calls
 from pbx_bridge.store.db import Database
@@ -77,11 +78,11 @@ async def test_a_live_call_is_answered_and_finished_in_its_row(db: Database) -> 
 )
 async def test_what_stands_judged_is_not_judged_again(
     db: Database,
-    known: calls.Call,
-    told: calls.Call,
+    known: Call,
+    told: Call,
     accepted: bool,  # noqa: FBT001
 ) -> None:
-    def first(tx: calls.Connection) -> int | None:
+    def first(tx: Connection) -> int | None:
         if known.ended is None:
             return calls.begin(tx, PBX, BOOT, known, CALLER)
         return calls.finish(tx, PBX, BOOT, known, CALLER)
@@ -141,6 +142,28 @@ async def test_a_listing_shows_the_last_decision_and_message(db: Database) -> No
     assert told.decisions[0].checks[0] == ("answered", "ok", "nobody answered")
     assert [message.step for message in told.messages] == ["first_text"]
     assert told.attempts == ()
+
+
+async def test_each_call_of_a_listing_has_its_own_decision_and_message(db: Database) -> None:
+    def write(tx: Connection) -> None:
+        for n, outcome in enumerate(("text", "skip", None)):
+            row = calls.finish(tx, PBX, BOOT, replace(MISSED, call_id=str(n)), CALLER)
+            assert row is not None
+            if outcome is not None:
+                calls.save_decision(
+                    tx, row, at=NOON, moment="", outcome=outcome, rule="", detail="", checks=[]
+                )
+            if outcome == "text":
+                queue_message(tx, call_row=row)
+
+    await db.run(write)
+    records = await db.read(lambda tx: calls.recent(tx, limit=10))
+    shown = {
+        record.call.call_id: (record.decision and record.decision.outcome, record.message_state)
+        for record in records
+    }
+    assert shown == {"0": ("text", State.QUEUED), "1": ("skip", None), "2": (None, None)}
+    assert len(records) == 3
 
 
 async def test_a_listing_is_filtered_newest_first(db: Database) -> None:

@@ -21,6 +21,7 @@ from pbx_bridge.core.policy import Defer, Skip, SkipReason
 from pbx_bridge.store import calls, outbox
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.outbox import MessageRecord
+from pbx_bridge.store.schema import message
 from tests.store.examples import BOOT, CALLER, MISSED, NOON, PBX, minutes, queue_message
 
 LEASE = timedelta(minutes=2)
@@ -251,7 +252,7 @@ async def test_what_counts_for_cooling_down_and_caps(
 ) -> None:
     def queued(tx: Connection) -> None:
         queue_message(tx)
-        tx.execute(outbox.table.update().values(state=state.value))
+        tx.execute(message.update().values(state=state.value))
 
     await db.run(queued)
     counts = COUNTS[state] or (shadow and state is State.SHADOW)

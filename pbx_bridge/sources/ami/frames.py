@@ -76,27 +76,27 @@ def decode(raw: bytes) -> str:
         return raw.decode("cp1252", "replace")
 
 
-def _variable(buffer: bytes, start: int, end: int) -> bool:
-    at = buffer.find(b"\r\nVariable: ", start, end)
-    if at < 0:
-        return False
-    stop = buffer.find(b"\r\n", at + 12, end)
-    return buffer[at + 12 : end if stop < 0 else stop].lstrip(b"_") in VARIABLES
+def _variable(raw: bytes) -> bool:
+    # From the end, where Asterisk puts it.
+    at = raw.rfind(b"\r\nVariable: ") + 12
+    return at > 12 and raw[at : _line_end(raw, at)].lstrip(b"_") in VARIABLES
 
 
-def _application(buffer: bytes, start: int, end: int) -> bool:
-    at = buffer.find(b"\r\nApplication: ", start, end)
-    if at < 0:
-        return False
-    stop = buffer.find(b"\r\n", at + 15, end)
-    return buffer[at + 15 : end if stop < 0 else stop] in APPLICATIONS
+def _application(raw: bytes) -> bool:
+    at = raw.find(b"\r\nApplication: ") + 15
+    return at > 15 and raw[at : _line_end(raw, at)] in APPLICATIONS
 
 
-def _has_channel(buffer: bytes, start: int, end: int) -> bool:
-    return buffer.find(b"\r\nUniqueid: ", start, end) >= 0
+def _line_end(raw: bytes, start: int) -> int:
+    end = raw.find(b"\r\n", start)
+    return len(raw) if end < 0 else end
 
 
-def _always(_buffer: bytes, _start: int, _end: int) -> bool:
+def _has_channel(raw: bytes) -> bool:
+    return b"\r\nUniqueid: " in raw
+
+
+def _always(_raw: bytes) -> bool:
     return True
 
 
@@ -105,7 +105,7 @@ ANSWER_PARTS = frozenset(
     {b"CoreShowChannel", b"CoreShowChannelsComplete", b"BridgeListItem", b"BridgeListComplete"}
 )
 
-_Wanted = Callable[[bytes, int, int], bool]
+_Wanted = Callable[[bytes], bool]
 
 #: Event names that are read at all, and by which test.
 WANTED: dict[bytes, _Wanted] = dict.fromkeys(
@@ -133,24 +133,23 @@ class FrameReader:
 
     def feed(self, data: bytes) -> list[Frame]:
         """Take what arrived; give the wanted messages that are complete."""
-        buffer = self._rest + data if self._rest else data
-        position = 0
+        parts = (self._rest + data).split(_END)
+        rest = parts.pop()
         frames: list[Frame] = []
-        while (end := buffer.find(_END, position)) >= 0:
-            if buffer.startswith(_EVENT, position):
-                stop = buffer.find(b"\r\n", position, end)
-                name = buffer[position + 7 : end if stop < 0 else stop]
-                wanted = WANTED.get(name)
-                if wanted is not None and wanted(buffer, position, end):
-                    frames.append(Frame(name, buffer[position:end]))
-            elif end > position:
-                self._unusual(buffer[position:end], frames)
-            position = end + 4
-        self._rest = buffer[position:] if position else buffer
-        if len(self._rest) > MAX_FRAME:
+        wanted_by_name = WANTED.get
+        for raw in parts:
+            name = raw[7 : raw.find(b"\r\n", 7)]
+            wanted = wanted_by_name(name)
+            if wanted is None:
+                if raw[:1] != b"E":  # the quickest way to see that it is no event
+                    self._unusual(raw, frames)
+            elif (wanted is _always or wanted(raw)) and raw.startswith(_EVENT):
+                frames.append(Frame(name, raw))
+        if len(rest) > MAX_FRAME:
             # Keep the last bytes: the end of the damage may be in the middle of them.
-            self.damaged += len(self._rest) - len(_END)
-            self._rest = self._rest[-len(_END) :]
+            self.damaged += len(rest) - len(_END)
+            rest = rest[-len(_END) :]
+        self._rest = rest
         return frames
 
     def _unusual(self, raw: bytes, frames: list[Frame]) -> None:

@@ -1,8 +1,9 @@
 """Call detail records: a row for each path that a call took, on by default in every Asterisk.
 
 They cannot see who really spoke: a caller in a menu, a queue or voicemail is ANSWERED too. So a
-call counts as answered if any row of it was answered by a real channel, which errs on the side of
-not texting. Needs `loguniqueid` and `newcdrcolumns` in cdr.conf, to tell which rows are one call,
+call counts as answered if any row of it was answered by a real channel, and is left unknown if it
+was in an application that may have joined it to somebody (conference, parking, a voice bot): both
+err on the side of not texting. Needs `loguniqueid` and `newcdrcolumns` in cdr.conf, to tell which rows are one call,
 and, where the dialplan leaves the inbound context, the `trunks` of the PBX in our configuration.
 """
 
@@ -30,6 +31,31 @@ from pbx_bridge.sources.records.tail import lines_since
 #: billsec,disposition,amaflags,uniqueid,userfield,peeraccount,linkedid,sequence
 _COLUMNS = 20
 _START, _END = 9, 11
+
+#: Applications in which nobody speaks to the caller, or whose answer has a row with a far channel.
+_NOBODY_SPEAKS = frozenset(
+    {
+        "",
+        "Answer",
+        "BackGround",
+        "Busy",
+        "Congestion",
+        "Dial",
+        "Goto",
+        "Hangup",
+        "NoOp",
+        "Playback",
+        "Progress",
+        "Queue",
+        "Read",
+        "Return",
+        "Ringing",
+        "Set",
+        "VoiceMail",
+        "Wait",
+        "WaitExten",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +120,9 @@ def judge(rows: Iterable[Row], inbound: Inbound) -> list[Call]:
             is_inbound(row.context) or endpoint_of(row.channel) in inbound.trunks for row in roots
         )
         if from_outside and not roots[0].channel.startswith("Local/"):
-            judged.append(_call(roots, parts))
+            call = _call(roots, parts)
+            if call.answered_at or all(row.application in _NOBODY_SPEAKS for row in roots):
+                judged.append(call)
     return judged
 
 
@@ -129,8 +157,12 @@ def _call(roots: list[Row], parts: list[Row]) -> Call:
         voicemail_seconds=0.0,
         mailbox="",
         steps=tuple(
-            Step(row.end, StepKind.STATUS, endpoint_of(row.far_channel) if row.far_channel else "",
-                 f"{row.application} {row.disposition}")
+            Step(
+                row.end,
+                StepKind.STATUS,
+                endpoint_of(row.far_channel) if row.far_channel else "",
+                f"{row.application} {row.disposition}",
+            )
             for row in parts
         ),
         source="cdr",

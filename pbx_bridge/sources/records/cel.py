@@ -76,16 +76,23 @@ def judge(rows: Iterable[Row], inbound: Inbound) -> list[Call]:
     """Judge the inbound calls whose end is among the rows."""
     tracker = CallTracker(inbound)
     ended: list[Call] = []
-    for event in _events(rows, inbound):
+    for event in _events(list(rows), inbound):
         for told in tracker.receive(event):
             if isinstance(told, CallEnded):
                 ended.append(replace(told.call, source="cel"))
     return ended
 
 
-def _events(rows: Iterable[Row], inbound: Inbound) -> Iterator[CallEvent]:
+def _events(rows: list[Row], inbound: Inbound) -> Iterator[CallEvent]:
     is_inbound = inbound.matcher()
     states: dict[str, int] = {}
+    conferring: set[str] = set()
+    # The legs' ends stand before the caller's, so who gave up first has to be known beforehand.
+    gave_up = {
+        row.channel_id
+        for row in rows
+        if row.event == "HANGUP" and _by_far_end(row) and row.extra.get("dialstatus") == "CANCEL"
+    }
     for row in rows:
         match row.event:
             case "CHAN_START":
@@ -110,8 +117,7 @@ def _events(rows: Iterable[Row], inbound: Inbound) -> Iterator[CallEvent]:
                 yield ev.BridgeEntered(
                     row.at, row.channel_id, row.extra.get("bridge_id", ""),
                     row.extra.get("bridge_technology", "") == "holding_bridge",
-                    False,  # noqa: FBT003 - CEL does not tell conferences apart
-                    row.channel, states.get(row.channel_id, ChannelState.DOWN), row.linkedid,
+                    row.channel_id in conferring, row.channel, states.get(row.channel_id, ChannelState.DOWN), row.linkedid,
                 )  # fmt: skip
             case "BRIDGE_EXIT":
                 yield ev.BridgeLeft(row.at, row.channel_id, row.extra.get("bridge_id", ""))
@@ -120,6 +126,8 @@ def _events(rows: Iterable[Row], inbound: Inbound) -> Iterator[CallEvent]:
             case "APP_END" if row.application == "Queue":
                 yield ev.QueueLeft(row.at, row.channel_id, row.data.partition(",")[0])
             case "APP_START":
+                if row.application == "ConfBridge":
+                    conferring.add(row.channel_id)
                 yield ev.ApplicationStarted(row.at, row.channel_id, row.application, row.data)
             case "PARK_START":
                 yield ev.Parked(row.at, row.channel_id, "")
@@ -133,16 +141,22 @@ def _events(rows: Iterable[Row], inbound: Inbound) -> Iterator[CallEvent]:
                     target=row.extra.get("extension", ""),
                 )
             case "HANGUP":
-                by_far_end = row.extra.get("hangupsource", "") == row.channel
-                yield ev.HangupRequested(row.at, row.channel_id, by_far_end)
+                if row.linkedid in gave_up:
+                    yield ev.HangupRequested(row.at, row.linkedid, by_far_end=True)
+                yield ev.HangupRequested(row.at, row.channel_id, _by_far_end(row))
                 status = row.extra.get("dialstatus", "")
                 if status:
                     yield ev.VariableSet(row.at, row.channel_id, "DIALSTATUS", status)
                 if row.channel_id != row.linkedid:
                     yield ev.DialEnded(row.at, "", row.channel_id, _status(row), "")
             case "CHAN_END":
+                conferring.discard(row.channel_id)
                 states.pop(row.channel_id, None)
                 yield ev.ChannelHungUp(row.at, row.channel_id, 0, row.context)
+
+
+def _by_far_end(row: Row) -> bool:
+    return row.extra.get("hangupsource", "") == row.channel
 
 
 def _status(row: Row) -> str:

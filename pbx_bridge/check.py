@@ -1,0 +1,131 @@
+"""Try all that the service needs, without sending anything: one line each."""
+
+import os
+import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from pbx_bridge.clock import utc_now
+from pbx_bridge.config import Config, Pbx
+from pbx_bridge.config.sections import ConfiguredGateway
+from pbx_bridge.ports import GatewayProblem
+from pbx_bridge.sources.ami import problems, snapshot
+from pbx_bridge.sources.ami.frames import Frame
+from pbx_bridge.sources.ami.link import Link, LinkLost, Refused
+from pbx_bridge.store.db import Database
+from pbx_bridge.store.problem import StoreProblem
+
+#: Clocks that differ by more make waits and cool-downs puzzling to read.
+CLOCK_TOLERANCE = timedelta(seconds=5)
+#: This code was written after that, so a clock before it is wrong.
+NOT_BEFORE = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report. `good` is None for what is not wrong, but worth knowing."""
+
+    good: bool | None
+    what: str
+    text: str
+
+
+async def check(config: Config) -> AsyncIterator[Finding]:
+    """Look at database, clock, PBXs and gateways of a configuration that loaded."""
+    mode = "texts are sent" if config.texting.enabled else "shadow mode: nothing is sent"
+    yield Finding(True, "configuration", mode)
+    yield await _database(config)
+    yield _clock()
+    for pbx in config.pbx:
+        async for finding in _pbx(pbx):
+            yield finding
+    for name, configured in config.gateways.items():
+        yield await _gateway(name, configured)
+
+
+async def _database(config: Config) -> Finding:
+    path = config.database.path
+    if not path.exists():
+        # Not created here: whoever runs the check is often not who runs the service.
+        folder = next(parent for parent in path.parents if parent.exists())
+        if os.access(folder, os.W_OK):
+            return Finding(True, "database", f"{path} will be created at the first start")
+        return Finding(False, "database", f"{path} does not exist, and {folder} is not writable")
+    if not os.access(path, os.W_OK):
+        return Finding(False, "database", f"{path} is not writable for this user")
+    try:
+        async with Database.read_only(path) as db:
+            await db.read(lambda _tx: None)
+    except StoreProblem as problem:
+        return Finding(False, "database", str(problem))
+    return Finding(True, "database", str(path))
+
+
+def _clock() -> Finding:
+    now = utc_now()
+    if now < NOT_BEFORE:
+        return Finding(False, "clock", f"says {now:%Y-%m-%d %H:%M} UTC: set it, and keep it by NTP")
+    return Finding(True, "clock", f"{now:%Y-%m-%d %H:%M:%S} UTC")
+
+
+async def _pbx(pbx: Pbx) -> AsyncIterator[Finding]:
+    access = pbx.access()
+    what = f"pbx {pbx.name}"
+    booted: list[Frame] = []
+    timeout = access.answer_timeout.total_seconds()
+    link = Link(access.host, access.port, tls=access.tls, on_frames=booted.extend)
+    try:
+        await link.open(access.connect_timeout.total_seconds())
+        await link.login(access.username, access.secret, md5=access.md5, timeout=timeout)
+        asked_at = time.monotonic()
+        pong = await link.ask({"Action": "Ping"}, timeout=timeout)
+        round_trip = timedelta(seconds=time.monotonic() - asked_at)
+        banner = link.protocol.banner
+        yield Finding(True, what, f"login at {access.host}:{access.port} ({banner})")
+        yield await _reporting(link, what, access.username, timeout)
+        if not any(frame.name == b"FullyBooted" for frame in booted):
+            yield Finding(False, what, problems.NO_SYSTEM.format(username=access.username))
+        yield _skew(what, pong.get("Timestamp", ""), round_trip)
+        yield Finding(
+            None,
+            what,
+            "which events the account may read shows only in a call: ring the office and see "
+            "`pbx-bridge probe`",
+        )
+    except (OSError, LinkLost, Refused) as error:
+        problem = problems.of_connecting(error, access.host, access.port, access.username)
+        yield Finding(False, what, problem.text)
+    finally:
+        link.close()
+
+
+async def _reporting(link: Link, what: str, username: str, timeout: float) -> Finding:  # noqa: ASYNC109
+    try:
+        channels = await snapshot.take(link, timeout)
+    except Refused:
+        return Finding(False, what, problems.NO_REPORTING.format(username=username))
+    return Finding(True, what, f"live channels can be asked for: {len(channels)} now")
+
+
+def _skew(what: str, timestamp: str, round_trip: timedelta) -> Finding:
+    with suppress(ValueError, OverflowError, OSError):
+        skew = utc_now() - round_trip / 2 - datetime.fromtimestamp(float(timestamp), UTC)
+        if abs(skew) > CLOCK_TOLERANCE:
+            return Finding(
+                False,
+                what,
+                f"its clock is {-skew.total_seconds():+.0f} s off ours: use NTP on both",
+            )
+        return Finding(True, what, f"its clock agrees with ours ({-skew.total_seconds():+.3f} s)")
+    return Finding(None, what, "does not tell its time")
+
+
+async def _gateway(name: str, configured: ConfiguredGateway) -> Finding:
+    what = f"gateway {name}"
+    try:
+        async with configured.build() as gateway:
+            return Finding(True, what, await gateway.check())
+    except GatewayProblem as problem:
+        return Finding(False, what, str(problem))

@@ -1,0 +1,37 @@
+"""What the demo shows: each recorded call, the texts that go out, and the list at the end."""
+
+from dataclasses import replace
+from zoneinfo import ZoneInfo
+
+from pbx_bridge import demo as recorded_demo
+from pbx_bridge.cli.listings import print_calls
+from pbx_bridge.cli.tables import print_line
+from pbx_bridge.config import defaults
+from pbx_bridge.gateways import console
+from pbx_bridge.store import calls
+from pbx_bridge.store.db import Database
+
+_ZONE = ZoneInfo("UTC")
+
+
+async def demo(speed: float) -> None:
+    """Play the recorded calls, `speed` times as fast as they were."""
+    print_line("Calls recorded on a real Asterisk go through the whole service. Nothing is sent.")
+    await recorded_demo.play(
+        replace(defaults(), office="Miller & Sons"),
+        console.Gateway(console.Settings(type="console")),
+        speed=speed,
+        announce=_announce,
+        show=_show,
+    )
+
+
+def _announce(scene: recorded_demo.Scene) -> None:
+    print_line("")
+    print_line(f"> {scene.what}")
+
+
+async def _show(database: Database) -> None:
+    found = await database.read(lambda tx: calls.recent(tx, limit=100))
+    print_line("")
+    print_calls("what became of them (as `pbx-bridge calls` lists it)", reversed(found), _ZONE)

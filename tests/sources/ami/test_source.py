@@ -1,0 +1,224 @@
+"""Watching for ever: every way in which a connection fails, and what is told of it."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from pbx_bridge.clock import utc_now
+from pbx_bridge.core import events as ev
+from pbx_bridge.core.events import CallEvent
+from pbx_bridge.core.tracker import Inbound
+from pbx_bridge.sources.ami import source as source_module
+from pbx_bridge.sources.ami.source import AmiAccess, AmiSource
+
+from .fake import HANGUP, NEWCHANNEL, FakeAmi, Headers, denied, serving, silent
+
+
+class Watch:
+    """A source that runs, and what it told."""
+
+    def __init__(self, ami: FakeAmi, **access: Any) -> None:
+        self.events: asyncio.Queue[CallEvent] = asyncio.Queue()
+        known: dict[str, Any] = {
+            "name": "office",
+            "host": "127.0.0.1",
+            "port": ami.port,
+            "username": "user",
+            "secret": ami.secret,
+            "answer_timeout": timedelta(seconds=0.3),
+            "connect_timeout": timedelta(seconds=1),
+        }
+        self.source = AmiSource(
+            AmiAccess(**(known | access)), Inbound(), now=utc_now, chance=random.random
+        )
+
+    async def next(self) -> CallEvent:
+        async with asyncio.timeout(5):
+            return await self.events.get()
+
+    async def restored(self) -> ev.FeedRestored:
+        event = await self.next()
+        assert isinstance(event, ev.FeedRestored)
+        return event
+
+
+@asynccontextmanager
+async def watching(ami: FakeAmi, **access: Any) -> AsyncIterator[Watch]:
+    watch = Watch(ami, **access)
+    running = asyncio.get_running_loop().create_task(watch.source.run(watch.events.put_nowait))
+    try:
+        yield watch
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reconnect in hundredths of a second."""
+    monkeypatch.setattr(source_module, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(source_module, "FIRST_WAIT_REFUSED", 0.01)
+
+
+async def test_events_of_a_call_come_through() -> None:
+    async with serving(FakeAmi()) as ami, watching(ami) as watch:
+        assert (await watch.restored()).boot == "2026-11-23T10:00:00"
+        ami.say(NEWCHANNEL + HANGUP)
+        assert isinstance(await watch.next(), ev.ChannelCreated)
+        assert isinstance(await watch.next(), ev.ChannelHungUp)
+
+
+async def test_the_snapshot_comes_before_events_that_arrived_during_it() -> None:
+    def slowly(ami: FakeAmi, action: Headers) -> str:
+        return NEWCHANNEL + str(FakeAmi.answer(ami, action)) + HANGUP
+
+    ami = FakeAmi(answers={"CoreShowChannels": slowly}, channels=[{"Uniqueid": "9"}])
+    async with serving(ami), watching(ami) as watch:
+        restored = await watch.restored()
+        assert restored.channels is not None
+        assert [channel.channel_id for channel in restored.channels] == ["9"]
+        assert isinstance(await watch.next(), ev.ChannelCreated)
+        assert isinstance(await watch.next(), ev.ChannelHungUp)
+
+
+async def test_a_snapshot_tells_bridges_and_who_is_held() -> None:
+    ami = FakeAmi(
+        channels=[{"Uniqueid": "1", "BridgeId": "b", "ChannelState": "6"}],
+        bridges=[{"BridgeUniqueid": "b", "BridgeType": "parking"}],
+    )
+    async with serving(ami), watching(ami) as watch:
+        (live,) = (await watch.restored()).channels or ()
+        assert (live.bridge_id, live.holding, live.state) == ("b", True, 6)
+
+
+async def test_a_lost_connection_is_told_and_mended() -> None:
+    async with serving(FakeAmi()) as ami, watching(ami) as watch:
+        await watch.restored()
+        ami.boot = "11:11:11"
+        ami.hang_up()
+        assert isinstance(await watch.next(), ev.FeedLost)
+        assert (await watch.restored()).boot == "2026-11-23T11:11:11"
+        assert ami.connections == 2
+
+
+async def test_a_silent_peer_is_noticed() -> None:
+    ami = FakeAmi(answers={"Ping": silent})
+    async with serving(ami), watching(ami, ping_interval=timedelta(seconds=0.05)) as watch:
+        await watch.restored()
+        lost = await watch.next()
+        assert isinstance(lost, ev.FeedLost)
+        assert "ping" in lost.reason
+
+
+async def test_pings_keep_a_quiet_connection() -> None:
+    async with (
+        serving(FakeAmi()) as ami,
+        watching(ami, ping_interval=timedelta(seconds=0.02)) as watch,
+    ):
+        await watch.restored()
+        while sum(action["Action"] == "Ping" for action in ami.asked) < 5:
+            await asyncio.sleep(0.01)
+        assert ami.connections == 1
+        assert watch.events.empty()
+
+
+async def problem_of(ami: FakeAmi, **access: Any) -> str:
+    with capture_logs() as logs:
+        async with watching(ami, **access):
+            async with asyncio.timeout(5):
+                while not any(line["event"] == "pbx_down" for line in logs):
+                    await asyncio.sleep(0.01)
+    return str(next(line["problem"] for line in logs if line["event"] == "pbx_down"))
+
+
+async def test_a_wrong_secret_says_where_to_look() -> None:
+    async with serving(FakeAmi()) as ami:
+        problem = await problem_of(ami, secret="wrong")
+        assert "refuses the login of 'user'" in problem
+        assert "manager.conf" in problem
+        assert "wrong" not in problem
+
+
+async def test_after_a_refused_login_it_goes_on_trying() -> None:
+    async with serving(FakeAmi(secret="other")) as ami, watching(ami, secret="s3cret") as watch:
+        while ami.connections < 3:
+            await asyncio.sleep(0.01)
+        ami.secret = "s3cret"
+        await watch.restored()
+
+
+async def test_nobody_listens() -> None:
+    async with serving(FakeAmi()) as ami:
+        pass
+    assert "nothing listens on" in await problem_of(ami)
+
+
+async def test_a_wrong_name() -> None:
+    assert "is unknown" in await problem_of(FakeAmi(), host="pbx.invalid")
+
+
+async def test_a_server_that_says_nothing() -> None:
+    ami = FakeAmi(banner="", answers={"Challenge": silent})
+    async with serving(ami):
+        problem = await problem_of(ami, connect_timeout=timedelta(seconds=0.1))
+    assert "does not answer" in problem
+
+
+async def test_a_server_that_hangs_up_at_once() -> None:
+    async def slam(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.abort()
+
+    ami = FakeAmi()
+    server = await asyncio.start_server(slam, "127.0.0.1", 0)
+    ami.port = server.sockets[0].getsockname()[1]
+    assert "closed the connection" in await problem_of(ami)
+    server.close()
+
+
+async def test_without_reporting_it_says_so_and_watches_on() -> None:
+    ami = FakeAmi(answers={"CoreShowChannels": denied, "BridgeList": denied})
+    with capture_logs() as logs:
+        async with serving(ami), watching(ami) as watch:
+            assert (await watch.restored()).channels is None
+            ami.say(NEWCHANNEL)
+            assert isinstance(await watch.next(), ev.ChannelCreated)
+    assert any("write = reporting" in str(line.get("problem")) for line in logs)
+
+
+async def test_calls_without_events_are_noticed() -> None:
+    """The account may not read `call`: the PBX shows channels, but tells of none."""
+    ami = FakeAmi(channels=[{"Uniqueid": "1", "Channel": "PJSIP/trunk-1"}])
+    with capture_logs() as logs:
+        async with serving(ami), watching(ami, audit_interval=timedelta(seconds=0.02)):
+            async with asyncio.timeout(5):
+                while not any("add `call`" in str(line.get("problem")) for line in logs):
+                    await asyncio.sleep(0.01)
+
+
+async def test_a_withheld_number_is_asked_for() -> None:
+    def prohibited(ami: FakeAmi, action: Headers) -> str:
+        assert action["Channel"] == "PJSIP/trunk-00000001"
+        assert action["Variable"] == "CALLERID(num-pres)"
+        return ami.success(action, Value="prohib_passed_screen")
+
+    async with serving(FakeAmi(answers={"Getvar": prohibited})) as ami, watching(ami) as watch:
+        await watch.restored()
+        ami.say(NEWCHANNEL)
+        assert isinstance(await watch.next(), ev.ChannelCreated)
+        told = await watch.next()
+        assert isinstance(told, ev.PresentationKnown)
+        assert told.withheld
+
+
+async def test_stopping_closes_the_connection_and_starts_none() -> None:
+    async with serving(FakeAmi()) as ami:
+        async with watching(ami) as watch:
+            await watch.restored()
+        await asyncio.sleep(0.05)
+        assert ami.connections == 1

@@ -1,0 +1,401 @@
+"""From events to decisions and queued texts, on a real database."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pbx_bridge.core import events as ev
+from pbx_bridge.core.call import Call, Disposition, Reason
+from pbx_bridge.core.delivery import State
+from pbx_bridge.core.events import ChannelState
+from pbx_bridge.core.policy import Moment
+from pbx_bridge.core.tracker import CallTracker, Inbound
+from pbx_bridge.followup import FollowUp, Recovered
+from pbx_bridge.store import calls, feed, outbox
+from pbx_bridge.store.db import Database
+from pbx_bridge.store.problem import StoreUnavailable
+from tests.core.scene import START, Scene
+from tests.core.test_policy import MISSED, RULES
+
+PBX = "office"
+
+
+class Office(Scene):
+    """A scene whose events go through the follow-up into a database."""
+
+    def __init__(self, db: Database, **rules: Any) -> None:
+        super().__init__()
+        self.db = db
+        self.events: list[ev.CallEvent] = []
+        self.woken = 0
+        keys = count()
+        self.followup = FollowUp(
+            db,
+            {PBX: CallTracker(Inbound())},
+            replace(RULES, **rules),
+            now=lambda: self.now,
+            new_key=lambda: f"key-{next(keys)}",
+            wake=self.wake,
+        )
+
+    def wake(self) -> None:
+        self.woken += 1
+
+    def feed(self, event: ev.CallEvent) -> None:
+        self.events.append(event)
+
+    async def judged(self) -> list[calls.CallRecord]:
+        """Let the follow-up work off what happened; give all calls, the newest first."""
+        batch, self.events = self.events, []
+        await self.followup.handle([(PBX, event) for event in batch])
+        return await self.db.read(lambda tx: calls.recent(tx, limit=100))
+
+    async def queued(self) -> list[outbox.MessageRecord]:
+        await self.judged()
+        return await self.db.read(lambda tx: outbox.recent(tx, limit=100))
+
+    async def claim(self, seconds: float) -> list[outbox.MessageRecord]:
+        """Let time pass, and let the sender claim what is due."""
+        await self.judged()
+        self.wait(seconds)
+        await self.db.run(lambda tx: outbox.claim_due(tx, self.now, 100, self.followup.recheck))
+        return await self.queued()
+
+    def rings_out(self, caller: str = "c", **more: str) -> "Office":
+        self.arrives(caller, **more)
+        self.rings(f"{caller}p", by=caller, linkedid=caller).wait(20)
+        self.dial_ends(f"{caller}p", by=caller).gone(f"{caller}p").pbx_hangs_up(caller)
+        self.gone(caller)
+        return self
+
+    def is_answered(self, caller: str = "c", **more: str) -> "Office":
+        leg = f"{caller}p"
+        self.arrives(caller, **more).rings(leg, by=caller, linkedid=caller).up(leg, caller)
+        self.enters(f"b{caller}", leg, caller).wait(10).gone(leg, caller)
+        return self
+
+
+@pytest.fixture
+async def db(tmp_path: Path) -> AsyncIterator[Database]:
+    async with Database.open(tmp_path / "test.db") as database:
+        yield database
+
+
+async def test_a_missed_call_its_decision_and_its_text_stand_together(db: Database) -> None:
+    office = Office(db)
+    (message,) = await office.rings_out().queued()
+    (record,) = await office.judged()
+    assert record.decision is not None
+    assert (record.decision.outcome, record.decision.rule) == ("text", "rang_no_answer")
+    assert record.call.disposition is Disposition.MISSED
+    assert message.to == "+12125550142"
+    assert message.due_at == office.now + timedelta(seconds=20)
+    assert message.state is State.QUEUED
+    assert office.woken == 1
+
+
+async def test_every_no_is_stored_with_the_rule_that_made_it(db: Database) -> None:
+    office = Office(db)
+    assert await office.is_answered().queued() == []
+    (record,) = await office.judged()
+    told = await db.read(lambda tx: calls.explanation(tx, record.row_id))
+    assert told is not None
+    (decision,) = told.decisions
+    assert (decision.outcome, decision.rule) == ("skip", "answered")
+    assert decision.checks[0] == ("unobserved", "passes", "")
+    assert decision.checks[-1][1] == "objects"
+    assert [step.kind for step in told.steps][:2] == ["arrived", "ringing"]
+
+
+async def test_a_live_call_is_on_record_from_its_first_moment(db: Database) -> None:
+    office = Office(db)
+    office.arrives()
+    (record,) = await office.judged()
+    assert record.call.ended is None
+    office.rings("p").up("p", "c").enters("b", "p", "c")
+    (record,) = await office.judged()
+    assert record.call.answered_by == "p"
+
+
+async def test_two_missed_calls_of_one_caller_make_one_text(db: Database) -> None:
+    office = Office(db)
+    office.rings_out("c").wait(5).rings_out("d")
+    assert len(await office.queued()) == 1
+    newest = (await office.judged())[0]
+    assert newest.decision is not None
+    assert newest.decision.rule == "cooling_down"
+
+
+async def test_two_at_once_make_one_text(db: Database) -> None:
+    office = Office(db)
+    office.arrives("c").arrives("d").wait(5).pbx_hangs_up("c").pbx_hangs_up("d")
+    office.followup.rules = replace(RULES, reasons={Reason.REJECTED: RULES.reasons[Reason.BUSY]})
+    office.gone("c", "d")
+    assert len(await office.queued()) == 1
+
+
+async def test_another_line_has_a_cooldown_of_its_own(db: Database) -> None:
+    office = Office(db)
+    office.rings_out("c").rings_out("d", exten="+12125550101")
+    assert len(await office.queued()) == 2
+
+
+async def test_after_the_cooldown_there_is_another_text(db: Database) -> None:
+    office = Office(db)
+    office.rings_out("c")
+    await office.judged()
+    office.wait(4 * 3600 + 1).rings_out("d")
+    assert len(await office.queued()) == 2
+
+
+async def test_who_gets_through_before_the_text_is_due_gets_none(db: Database) -> None:
+    office = Office(db)
+    await office.rings_out("c").judged()
+    office.wait(5).is_answered("d")
+    (message,) = await office.claim(20)
+    assert (message.state, message.code) == (State.CANCELLED, "spoken_since")
+
+
+async def test_who_is_called_back_before_the_text_is_due_gets_none(db: Database) -> None:
+    office = Office(db)
+    await office.rings_out("c").judged()
+    office.leg("desk", linkedid="desk", state=ChannelState.RING)
+    office.leg("t", name="PJSIP/trunk-t", linkedid="desk", context="from-trunk")
+    office.feed(ev.DialBegun(office.now, "desk", "t", "PJSIP/trunk-t", "912125550142@trunk"))
+    office.up("t", "desk").enters("b", "t", "desk").wait(5).gone("t", "desk")
+    (message,) = await office.claim(20)
+    assert (message.state, message.code) == (State.CANCELLED, "spoken_since")
+
+
+async def test_who_is_ringing_again_is_not_texted_meanwhile(db: Database) -> None:
+    office = Office(db)
+    await office.rings_out("c").judged()
+    office.arrives("d")
+    (message,) = await office.claim(20)
+    assert message.state is State.QUEUED
+    assert message.due_at > office.now
+    office.pbx_hangs_up("d").gone("d")
+    (message,) = await office.claim(11)
+    assert message.state is State.SENDING
+
+
+async def test_an_unanswered_call_back_does_not_cancel(db: Database) -> None:
+    office = Office(db)
+    await office.rings_out("c").judged()
+    office.leg("desk", linkedid="desk", state=ChannelState.RING)
+    office.leg("t", name="PJSIP/trunk-t", linkedid="desk", context="from-trunk")
+    office.feed(ev.DialBegun(office.now, "desk", "t", "PJSIP/trunk-t", "912125550142@trunk"))
+    office.wait(5).gone("t", "desk")
+    (message,) = await office.claim(20)
+    assert message.state is State.SENDING
+
+
+async def test_in_shadow_mode_all_is_decided_and_nothing_sent(db: Database) -> None:
+    office = Office(db, shadow=True)
+    office.rings_out("c").rings_out("d")
+    (message,) = await office.claim(20)
+    assert message.state is State.SHADOW
+    outcomes = [r.decision.outcome for r in await office.judged() if r.decision]
+    assert outcomes == ["skip", "shadow"], "the cool-down is judged as if it had been sent"
+
+
+async def test_caps_hold(db: Database) -> None:
+    office = Office(db, max_per_hour=3)
+    for n in range(5):
+        office.rings_out(f"c{n}", number=f"+1212555014{n}")
+    assert len(await office.queued()) == 3
+
+
+async def test_the_rule_may_act_when_voicemail_is_entered(db: Database) -> None:
+    hangup = replace(RULES.reasons[Reason.VOICEMAIL_HANGUP], act_on=Moment.VOICEMAIL_ENTERED)
+    message_rule = replace(hangup, template="thanks for your message")
+    office = Office(
+        db,
+        reasons={Reason.VOICEMAIL_HANGUP: hangup, Reason.VOICEMAIL_MESSAGE: message_rule},
+    )
+    office.arrives().runs("VoiceMail", "101")
+    assert len(await office.queued()) == 1, "while the caller still listens to the greeting"
+    office.wait(9).sets("VMSTATUS", "SUCCESS").caller_hangs_up().gone("c")
+    assert len(await office.queued()) == 1
+    (record,) = await office.judged()
+    told = await db.read(lambda tx: calls.explanation(tx, record.row_id))
+    assert told is not None
+    assert [(d.moment, d.outcome) for d in told.decisions] == [
+        ("voicemail_entered", "text"),
+        ("call_ended", "skip"),
+    ]
+
+
+async def test_by_default_voicemail_waits_for_the_end_and_knows_of_the_message(
+    db: Database,
+) -> None:
+    office = Office(db)
+    office.arrives().runs("VoiceMail", "101")
+    assert await office.queued() == []
+    office.wait(9).sets("VMSTATUS", "SUCCESS").caller_hangs_up().gone("c")
+    assert len(await office.queued()) == 1
+    (record,) = await office.judged()
+    assert record.call.reason is Reason.VOICEMAIL_MESSAGE
+
+
+class TestGaps:
+    async def restored(self, office: Office, boot: str = "boot 1") -> None:
+        office.feed(ev.FeedRestored(office.now, boot, ()))
+        await office.judged()
+
+    async def test_a_call_that_ended_unseen_is_on_record_and_not_texted(self, db: Database) -> None:
+        office = Office(db)
+        await self.restored(office)
+        office.arrives().rings("p")
+        office.feed(ev.FeedLost(office.now, "cut"))
+        await office.judged()
+        office.wait(30)
+        await self.restored(office)
+        (record,) = await office.judged()
+        assert record.call.disposition is Disposition.UNOBSERVED
+        assert await office.queued() == []
+        (gap,) = await db.read(lambda tx: feed.gaps(tx, PBX, START))
+        assert (gap.ended or gap.began) - gap.began == timedelta(seconds=30)
+
+    async def test_calls_left_open_by_a_killed_service_are_closed_as_unseen(
+        self, db: Database
+    ) -> None:
+        before = Office(db)
+        await self.restored(before)
+        await before.arrives().judged()
+        after = Office(db)
+        after.wait(100)
+        await self.restored(after)
+        (record,) = await after.judged()
+        assert record.call.reason is Reason.FEED_GAP
+        assert await db.read(lambda tx: calls.still_open(tx, PBX)) == []
+
+    async def test_a_call_of_a_killed_service_that_still_rings_goes_on(self, db: Database) -> None:
+        before = Office(db)
+        await self.restored(before)
+        await before.arrives().rings("p").judged()
+        after = Office(db)
+        after.names = before.names
+        live = replace(
+            after.live("c", state=ChannelState.RING), context="from-trunk", exten="+12125550100"
+        )
+        after.wait(3).feed(ev.FeedRestored(after.now, "boot 1", (live,)))
+        after.wait(3).pbx_hangs_up().gone("c")
+        (record,) = await after.judged()
+        assert record.call.disposition is Disposition.MISSED
+
+    async def test_a_recovered_call_is_judged_once_and_texted(self, db: Database) -> None:
+        office = Office(db)
+        found = replace(MISSED, began=office.now, ended=office.now, source="cel")
+        for _ in range(2):
+            await office.followup.handle([(PBX, Recovered((found,)))])
+        assert len(await office.queued()) == 1
+        (record,) = await office.judged()
+        assert record.call.source == "cel"
+
+    async def test_a_recovered_call_overrides_the_unknown_but_never_a_verdict(
+        self, db: Database
+    ) -> None:
+        office = Office(db)
+        unknown = self.found(office, "u", Disposition.UNOBSERVED, Reason.FEED_GAP)
+        answered = self.found(office, "a", Disposition.ANSWERED, Reason.PERSON)
+        await office.followup.handle([(PBX, Recovered((unknown, answered)))])
+        missed = [self.found(office, call_id, Disposition.MISSED, Reason.BUSY) for call_id in "ua"]
+        await office.followup.handle([(PBX, Recovered(tuple(missed)))])
+        became = {r.call.call_id: r.call.disposition for r in await office.judged()}
+        assert became == {"u": Disposition.MISSED, "a": Disposition.ANSWERED}
+
+    def found(self, office: Office, call_id: str, disposition: Disposition, reason: Reason) -> Call:
+        return replace(
+            MISSED,
+            call_id=call_id,
+            began=office.now,
+            ended=office.now,
+            disposition=disposition,
+            reason=reason,
+            source="cdr",
+        )
+
+    async def test_the_queue_log_settles_only_calls_that_are_known(self, db: Database) -> None:
+        office = Office(db)
+        known = self.found(office, "k", Disposition.UNOBSERVED, Reason.FEED_GAP)
+        await office.followup.handle([(PBX, Recovered((known,)))])
+        told = [
+            replace(
+                self.found(office, call_id, Disposition.MISSED, Reason.QUEUE_ABANDONED),
+                source="queue_log",
+                caller=replace(MISSED.caller, number=""),
+            )
+            for call_id in ("k", "stranger")
+        ]
+        await office.followup.handle([(PBX, Recovered(tuple(told)))])
+        (record,) = await office.judged()
+        assert record.call.reason is Reason.QUEUE_ABANDONED
+        assert record.call.caller.number == "+12125550142"
+
+    async def test_an_old_recovered_call_is_not_texted(self, db: Database) -> None:
+        office = Office(db)
+        old = replace(MISSED, began=office.now, ended=office.now, source="cel")
+        office.wait(3600)
+        await office.followup.handle([(PBX, Recovered((old,)))])
+        assert await office.queued() == []
+
+
+async def test_the_loop_takes_events_and_deadlines(db: Database) -> None:
+    office = Office(db)
+    office.rings_out("c")
+    emit = office.followup.emit_for(PBX)
+    for event in office.events:
+        emit(event)
+    office.events = []
+    watching = asyncio.get_running_loop().create_task(office.followup.watch())
+    async with asyncio.timeout(5):
+        while not office.woken:
+            await asyncio.sleep(0.005)
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+    assert len(await office.queued()) == 1
+
+
+async def test_a_full_disk_delays_and_loses_nothing(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office = Office(db)
+    tries = 0
+    run = db.run
+
+    async def full(fn: Any) -> Any:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise StoreUnavailable("the disk is full")
+        return await run(fn)
+
+    monkeypatch.setattr(db, "run", full)
+    assert len(await office.rings_out().queued()) == 1
+    assert tries == 2
+
+
+async def test_an_overflowing_inbox_is_a_gap_and_not_silence(db: Database) -> None:
+    office = Office(db)
+    office.followup._inbox = asyncio.Queue(1)
+    emit = office.followup.emit_for(PBX)
+    office.arrives("c").arrives("d")
+    for event in office.events:
+        emit(event)
+    office.events = []
+    watching = asyncio.get_running_loop().create_task(office.followup.watch())
+    async with asyncio.timeout(5):
+        while not await db.read(lambda tx: feed.gaps(tx, PBX, START)):
+            await asyncio.sleep(0.005)
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+    office.pbx_hangs_up("c").gone("c")
+    (record,) = await office.judged()
+    assert record.call.disposition is Disposition.UNOBSERVED
