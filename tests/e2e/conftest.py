@@ -116,7 +116,6 @@ async def office(request: pytest.FixtureRequest, asterisk: Asterisk) -> AsyncIte
         place.truth_file = base / f"{name}.truth.json"
     try:
         yield place
-        await place.quiet()
     finally:
         if request.node.stash.get(FAILED, False):
             print(place.sipp.report())  # noqa: T201 - pytest shows it with the failure

@@ -106,7 +106,7 @@ class Call:
     did: str
     placed_at: float
 
-    async def ended(self, timeout: float = 45) -> None:
+    async def ended(self, timeout: float = 30) -> None:
         """Wait until the caller's side is over and the PBX has no channel left."""
         status = await self.sipp.wait(timeout)
         assert status == 0, f"SIPp {self.sipp.name} ended with {status}"
@@ -220,7 +220,7 @@ class Office:
     ) -> Sipp:
         """A desk phone that answers and then transfers the caller blind."""
         return await self._phone("phone_transfers", number, ring_ms=ring, talk_ms=talk,
-                                 refer_to=to)  # fmt: skip
+                                 refer_to=f"{to}@{self.net.pbx}")  # fmt: skip
 
     async def mobile(self, *, ring: int = NEVER, talk: int = NEVER, keys: Keys = ()) -> Sipp:
         """Whoever the office calls through the trunk."""
@@ -301,6 +301,9 @@ class Office:
         for bot in self._bots:
             bot.close()
         await self.sipp.kill_all()
+        with contextlib.suppress(TimeoutError):
+            await self.control.action(Action="Hangup", Channel="/.*/")  # after a failed test
+            await self.quiet(5)
 
 
 def _listening(address: str) -> bool:
