@@ -133,8 +133,14 @@ class FollowUp:
             while len(batch) < BATCH and not self._inbox.empty():
                 batch.append(self._inbox.get_nowait())
             await self.handle(batch)
+            for _ in batch:
+                self._inbox.task_done()
             if self._overflowed and self._inbox.empty():
                 await self._admit_overflow()
+
+    async def idle(self) -> None:
+        """Wait until all that was told is judged and written down."""
+        await self._inbox.join()
 
     async def heartbeat(self) -> None:
         """Write down, now and then, until when the feeds were whole: a crash leaves no other word."""

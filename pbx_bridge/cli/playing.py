@@ -4,6 +4,7 @@ from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from pbx_bridge import demo as recorded_demo
+from pbx_bridge.cli.explanation import print_explanation
 from pbx_bridge.cli.listings import print_calls
 from pbx_bridge.cli.tables import print_line
 from pbx_bridge.config import defaults
@@ -22,6 +23,7 @@ async def demo(speed: float) -> None:
         console.Gateway(console.Settings(type="console")),
         speed=speed,
         announce=_announce,
+        judged=_judged,
         show=_show,
     )
 
@@ -31,7 +33,22 @@ def _announce(scene: recorded_demo.Scene) -> None:
     print_line(f"> {scene.what}")
 
 
+async def _judged(database: Database) -> None:
+    for record in await database.read(lambda tx: calls.recent(tx, limit=1)):
+        call, decision = record.call, record.decision
+        if decision is None:
+            continue
+        then = f"no text ({decision.detail})" if decision.outcome == "skip" else "a text follows"
+        print_line(f"  {call.disposition}: {call.reason}; {then}")
+
+
 async def _show(database: Database) -> None:
     found = await database.read(lambda tx: calls.recent(tx, limit=100))
     print_line("")
     print_calls("what became of them (as `pbx-bridge calls` lists it)", reversed(found), _ZONE)
+    texted = next(record for record in found if record.message_id is not None)
+    explained = await database.read(lambda tx: calls.explanation(tx, texted.row_id))
+    if explained is not None:
+        print_line("")
+        print_line(f"why (as `pbx-bridge explain {texted.row_id}` tells it)")
+        print_explanation(explained, _ZONE)

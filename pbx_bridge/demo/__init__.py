@@ -8,7 +8,7 @@ import asyncio
 import random
 import tempfile
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from importlib import resources
@@ -48,9 +48,15 @@ def scenes() -> list[Scene]:
 class PlayedSource(Source):
     """Recordings one after the other, each event as long after the last as it really was."""
 
-    def __init__(self, speed: float, announce: Callable[[Scene], None]) -> None:
+    def __init__(
+        self,
+        speed: float,
+        announce: Callable[[Scene], None],
+        judged: Callable[[], Awaitable[None]],
+    ) -> None:
         self._speed = speed
         self._announce = announce
+        self._judged = judged
 
     async def run(self, emit: Emit) -> None:
         """Play all recordings, then return."""
@@ -69,6 +75,7 @@ class PlayedSource(Source):
                     await asyncio.sleep((event.at - previous).total_seconds() / self._speed)
                 previous = event.at
                 emit(_now(event))
+            await self._judged()
             await asyncio.sleep((DELAY.total_seconds() + 0.5) / self._speed)
 
 
@@ -78,9 +85,13 @@ async def play(
     *,
     speed: float,
     announce: Callable[[Scene], None],
-    show: Callable[[Database], object],
+    judged: Callable[[Database], Awaitable[None]],
+    show: Callable[[Database], Awaitable[None]],
 ) -> None:
-    """Play the recordings through the service; `show` gets the database at the end."""
+    """Play the recordings through the service.
+
+    `announce` is told each scene, `judged` is called when its call is over, `show` at the end.
+    """
     rules = replace(
         rules,
         shadow=False,
@@ -106,16 +117,20 @@ async def play(
                 jitter=random.random,
                 recheck=followup.recheck,
             )
+
+            async def settled() -> None:
+                await followup.idle()
+                await judged(db)
+
             async with asyncio.TaskGroup() as tasks:
                 watching = tasks.create_task(followup.watch())
                 tasks.create_task(sender.run())
-                await PlayedSource(speed, announce).run(followup.emit_for(PBX))
+                source = PlayedSource(speed, announce, settled)
+                await source.run(followup.emit_for(PBX))
                 watching.cancel()
                 await followup.drain()
                 await sender.drain(timedelta(seconds=5))
-            shown = show(db)
-            if asyncio.iscoroutine(shown):
-                await shown
+            await show(db)
 
 
 def _now(event: CallEvent) -> CallEvent:
