@@ -6,8 +6,10 @@ burst of calls costs one commit. It knows no gateway: `sender` reads the same da
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TypeVar
 
 import structlog
@@ -30,7 +32,7 @@ from pbx_bridge.core.call import (
 )
 from pbx_bridge.core.events import CallEvent
 from pbx_bridge.core.number import parse
-from pbx_bridge.core.policy import Defer, Facts, Moment, Rules, Send, Skip
+from pbx_bridge.core.policy import Defer, Facts, Moment, Rules, Send, Skip, SkipReason
 from pbx_bridge.core.tracker import CallTracker
 from pbx_bridge.ports import Clock, Emit
 from pbx_bridge.store import calls, feed, outbox
@@ -42,7 +44,7 @@ from pbx_bridge.store.problem import StoreUnavailable
 INBOX_SIZE = 200_000
 #: Events taken into one transaction at most.
 BATCH = 500
-#: The watermark of the feed is written this often; recovery starts that much earlier.
+#: The watermark of the feed is written this often; recovery starts earlier than it by the margin.
 HEARTBEAT = timedelta(seconds=15)
 WATERMARK_MARGIN = timedelta(seconds=120)
 #: A PBX writes its records a moment after the call.
@@ -52,15 +54,29 @@ FIRST_STEP = "first_text"
 T = TypeVar("T")
 log = structlog.get_logger()
 
+_Item = tuple[str, "CallEvent | Recovered"]
+
 Recover = Callable[[str, datetime], Awaitable[list[Call]]]
 """Read a PBX's own records: the inbound calls that ended at or after the given time, judged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """Calls that the PBX's records told of."""
+    """Calls that the PBX's records told of.
+
+    `until` is when the feed was restored, if this is all that can be known of the gap before.
+    """
 
     calls: tuple[Call, ...]
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """What to look for in a PBX's records: calls that ended since then; `until` as above."""
+
+    since: datetime
+    until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +112,15 @@ class FollowUp:
         self._wake = wake
         self._recover = recover
         self._checkpoint = checkpoint
-        self._inbox: asyncio.Queue[tuple[str, CallEvent | Recovered]] = asyncio.Queue(INBOX_SIZE)
-        self._to_recover: asyncio.Queue[tuple[str, datetime]] = asyncio.Queue()
+        #: None only wakes the one who waits.
+        self._inbox: asyncio.Queue[_Item | None] = asyncio.Queue(INBOX_SIZE)
+        self._to_recover: asyncio.Queue[tuple[str, _Search]] = asyncio.Queue()
         self._boots: dict[tuple[str, str], str] = {}
         self._overflowed: set[str] = set()
-        self._whole: set[str] = set()
+        self._whole: dict[str, datetime] = {}  # and since when
+        self._stopping = False
+        self._finished = asyncio.Event()
+        self._finished.set()  # while `watch` does not run there is nothing to wait for
 
     # -- in ---------------------------------------------------------------------------------
 
@@ -120,23 +140,28 @@ class FollowUp:
         return emit
 
     async def watch(self) -> None:
-        """Take events and deadlines as they come, for ever."""
-        while True:
-            deadline = self._next_deadline()
-            try:
-                async with asyncio.timeout(self._seconds_until(deadline)):
-                    first = await self._inbox.get()
-            except TimeoutError:
-                await self.expire(self._now())
-                continue
-            batch = [first]
-            while len(batch) < BATCH and not self._inbox.empty():
-                batch.append(self._inbox.get_nowait())
-            await self.handle(batch)
-            for _ in batch:
-                self._inbox.task_done()
-            if self._overflowed and self._inbox.empty():
-                await self._admit_overflow()
+        """Take events and deadlines as they come; after `drain` return when nothing waits."""
+        self._finished.clear()
+        try:
+            while not (self._stopping and self._inbox.empty()):
+                deadline = self._next_deadline()
+                try:
+                    async with asyncio.timeout(self._seconds_until(deadline)):
+                        batch = [await self._inbox.get()]
+                except TimeoutError:
+                    await self.expire(self._now())
+                    continue
+                while len(batch) < BATCH and not self._inbox.empty():
+                    batch.append(self._inbox.get_nowait())
+                await self.handle([item for item in batch if item is not None])
+                if deadline is not None and deadline <= self._now():  # also in a flood of events
+                    await self.expire(self._now())
+                for _ in batch:
+                    self._inbox.task_done()
+                if self._overflowed and self._inbox.empty():
+                    await self._admit_overflow()
+        finally:
+            self._finished.set()
 
     async def idle(self) -> None:
         """Wait until all that was told is judged and written down."""
@@ -146,33 +171,39 @@ class FollowUp:
         """Write down, now and then, until when the feeds were whole: a crash leaves no other word."""
         while True:
             await asyncio.sleep(HEARTBEAT.total_seconds())
-            at, whole = self._now(), sorted(self._whole)
-            if whole:
-                await self._write(lambda tx, at=at, whole=whole: _beat(tx, whole, at))  # type: ignore[misc]
+            if self._whole:
+                await self._write(partial(self._beat, self._now()))
 
     async def recover_gaps(self) -> None:
         """After each gap, look into the PBX's own records, for ever."""
         while True:
-            pbx, since = await self._to_recover.get()
-            if self._recover is None:
-                continue
-            await asyncio.sleep(RECORDS_SETTLE.total_seconds())
-            found = await self._recover(pbx, since)
-            log.info("records_read", pbx=pbx, since=since.isoformat(), calls=len(found))
-            if found:
-                await self._inbox.put((pbx, Recovered(tuple(found))))
+            await self._look_into_records(*await self._to_recover.get())
 
-    async def drain(self) -> None:
-        """Judge what is still waiting, as when the service stops."""
-        batch = []
-        while not self._inbox.empty():
-            batch.append(self._inbox.get_nowait())
-        if batch:
-            await self.handle(batch)
+    async def drain(self, timeout: timedelta | None = None) -> bool:  # noqa: ASYNC109 - as Sender.drain
+        """Judge and write down what still waits, as when the service stops; tell if all was.
+
+        What the disk refuses until then is not forgotten: as after a crash, the database says how
+        long the feed was surely whole, and from there on the next start reads the PBX's records.
+        """
+        self._stopping = True
+        with suppress(asyncio.QueueFull):
+            self._inbox.put_nowait(None)
+        try:
+            async with asyncio.timeout(None if timeout is None else timeout.total_seconds()):
+                await self._finished.wait()
+                batch: list[_Item] = []
+                while not self._inbox.empty():
+                    if (item := self._inbox.get_nowait()) is not None:
+                        batch.append(item)
+                if batch:
+                    await self.handle(batch)
+        except TimeoutError:
+            return False
+        return True
 
     # -- judging ----------------------------------------------------------------------------
 
-    async def handle(self, batch: list[tuple[str, CallEvent | Recovered]]) -> None:
+    async def handle(self, batch: list[_Item]) -> None:
         """Judge events and write down what follows, in one transaction."""
         told: list[_Told] = []
         for pbx, event in batch:
@@ -199,13 +230,15 @@ class FollowUp:
     def _judge(self, pbx: str, event: CallEvent | Recovered) -> list[_Told]:
         tracker = self._trackers[pbx]
         if isinstance(event, Recovered):
+            if event.until != self._whole.get(pbx):  # lost again since: that gap goes on
+                event = replace(event, until=None)
             return [_Told(pbx, tracker.boot, event)]
         told = self._told(pbx, tracker.receive(event))
         if isinstance(event, ev.FeedLost):
-            self._whole.discard(pbx)
+            self._whole.pop(pbx, None)
             told.append(_Told(pbx, tracker.boot, event))
         elif isinstance(event, ev.FeedRestored):
-            self._whole.add(pbx)
+            self._whole[pbx] = event.at
             live = frozenset(call_id for at, call_id in self._boots if at == pbx)
             told.append(_Told(pbx, tracker.boot, event, live))
         return told
@@ -251,6 +284,8 @@ class FollowUp:
                     queued |= self._at_voicemail(tx, row, call, now)
                 case CallEnded(call):
                     queued |= self._ended(tx, one, call, now)
+                    if call.disposition is Disposition.UNOBSERVED:
+                        self._search(one.pbx, _Search(call.began, None))
                 case OutboundCall():
                     calls.upsert_outbound(tx, one.pbx, one.boot, one.what)
                 case ev.FeedLost(at, reason):
@@ -258,9 +293,11 @@ class FollowUp:
                     feed.gap_began(tx, one.pbx, at, reason)
                 case ev.FeedRestored(at, _, _):
                     self._restored(tx, one, at, now)
-                case Recovered(found):
+                case Recovered(found, until):
                     for call in found:
                         queued |= self._recovered(tx, one, call, now)
+                    if until is not None:
+                        feed.gap_ended(tx, one.pbx, until)
         return queued
 
     def _ended(self, tx: Connection, one: _Told, call: Call, now: datetime) -> bool:
@@ -362,6 +399,8 @@ class FollowUp:
         number = parse(row.to, self.rules.country)
         if number is None or row.call_row is None:  # a test message is always wanted
             return None
+        if self.rules.shadow and not row.shadow:
+            return Skip(SkipReason.REASON_OFF, "texting was switched off meanwhile")
         return policy.still_wanted(
             to=row.to,
             rules=self.rules,
@@ -373,14 +412,17 @@ class FollowUp:
     # -- gaps -------------------------------------------------------------------------------
 
     def _restored(self, tx: Connection, one: _Told, at: datetime, now: datetime) -> None:
-        """Close the gap: what was live before it and is not now ended unseen."""
+        """Take stock: what was live before the gap and is not now ended unseen.
+
+        The gap stays open in the database until the PBX's records were searched, so that a crash
+        before that is no loss.
+        """
         known = feed.get(tx, one.pbx)
-        since = feed.gap_ended(tx, one.pbx, at)
-        if since is None and known is not None:
+        began = feed.open_gap(tx, one.pbx)
+        if began is None and known is not None:
             # Nobody wrote down how the last watch ended: the service was killed.
-            since = known.seen_at - WATERMARK_MARGIN
-            feed.gap_began(tx, one.pbx, known.seen_at, "the service was not running")
-            feed.gap_ended(tx, one.pbx, at)
+            began = known.seen_at
+            feed.gap_began(tx, one.pbx, began, "the service was not running")
         feed.seen(tx, one.pbx, one.boot, FeedState.WHOLE, at)
         calls.close_open_outbound(tx, one.pbx, now)
         for record in calls.still_open(tx, one.pbx):
@@ -391,17 +433,37 @@ class FollowUp:
             row = calls.finish(tx, one.pbx, record.boot, lost, record.caller_e164)
             if row is not None:
                 self._decide(tx, row, lost, Moment.CALL_ENDED, now)
-        if since is not None:
-            log.warning("feed_gap", pbx=one.pbx, since=since.isoformat(), until=at.isoformat())
-            self._to_recover.put_nowait((one.pbx, since))
+        if began is None:
+            return
+        log.warning("feed_gap", pbx=one.pbx, since=began.isoformat(), until=at.isoformat())
+        if self._recover is None:
+            feed.gap_ended(tx, one.pbx, at)
+        # It may have begun before it was noticed, and the PBX has a clock of its own.
+        self._search(one.pbx, _Search(began - WATERMARK_MARGIN, at))
+
+    def _search(self, pbx: str, search: _Search) -> None:
+        if self._recover is not None:
+            self._to_recover.put_nowait((pbx, search))
+
+    async def _look_into_records(self, pbx: str, search: _Search) -> None:
+        if self._recover is None:
+            return
+        await asyncio.sleep(RECORDS_SETTLE.total_seconds())
+        searches = {pbx: search}
+        while not self._to_recover.empty():
+            pbx, more = self._to_recover.get_nowait()
+            known = searches.get(pbx, more)
+            searches[pbx] = _Search(min(known.since, more.since), more.until or known.until)
+        for pbx, wanted in searches.items():
+            found = await self._recover(pbx, wanted.since)
+            log.info("records_read", pbx=pbx, since=wanted.since.isoformat(), calls=len(found))
+            await self._inbox.put((pbx, Recovered(tuple(found), wanted.until)))
 
     def _recovered(self, tx: Connection, one: _Told, call: Call, now: datetime) -> bool:
         """Take a call from the records, unless it stands judged or lives."""
         if (one.pbx, call.call_id) in self._boots:
             return False
-        known = calls.find(tx, call.call_id)
-        if known is not None and known.pbx != one.pbx:
-            known = None
+        known = calls.latest(tx, one.pbx, call.call_id)
         if call.source == "queue_log":
             if known is None:
                 return False
@@ -423,6 +485,10 @@ class FollowUp:
                     (pbx, ev.FeedRestored(at, "", None)),
                 ]
             )
+
+    def _beat(self, at: datetime, tx: Connection) -> None:
+        for pbx in self._whole:
+            feed.seen(tx, pbx, "", FeedState.WHOLE, at)
 
     # -- small things -----------------------------------------------------------------------
 
@@ -449,11 +515,6 @@ class FollowUp:
         if deadline is None:
             return None
         return max(0.0, (deadline - self._now()).total_seconds())
-
-
-def _beat(tx: Connection, whole: list[str], at: datetime) -> None:
-    for pbx in whole:
-        feed.seen(tx, pbx, "", FeedState.WHOLE, at)
 
 
 def _at_voicemail_before(tx: Connection, row: int) -> bool:

@@ -556,10 +556,11 @@ class CallTracker:
         self._told.append(CallBegan(journey.judged(None)))
 
     def _finish(self, journey: Journey, at: datetime) -> None:
+        if self._journeys.pop(journey.call_id, None) is None:
+            return  # given up before; a voicemail leg of it outlived even that
         at = journey.gone_at or at
         journey.end(at)
         journey.note(at, StepKind.ENDED, journey.hung_up_by.value)
-        del self._journeys[journey.call_id]
         self._overdue.pop(journey.call_id, None)
         self._told.append(CallEnded(journey.judged(at)))
 

@@ -298,6 +298,13 @@ def find(tx: Connection, ref: int | str) -> CallRecord | None:
     return None if row is None else _record(row)
 
 
+def latest(tx: Connection, pbx: str, call_id: str) -> CallRecord | None:
+    """Find a call of one PBX by its Uniqueid; after a restart the same may come again."""
+    query = _records().where(table.c.pbx == pbx, table.c.call_id == call_id)
+    row = tx.execute(query.order_by(table.c.began.desc(), table.c.id.desc()).limit(1)).first()
+    return None if row is None else _record(row)
+
+
 def explanation(tx: Connection, row_id: int) -> Explanation | None:
     """Give all that is known about a call; None if there is no such row."""
     row = tx.execute(_records().where(table.c.id == row_id)).first()

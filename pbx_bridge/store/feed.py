@@ -65,11 +65,17 @@ def gap_began(tx: Connection, pbx: str, at: datetime, reason: str) -> None:
         tx.execute(gap.insert().values(pbx=pbx, began=at, reason=reason))
 
 
-def gap_ended(tx: Connection, pbx: str, at: datetime) -> datetime | None:
-    """End the open gap; give when it began, None if there was none."""
+def open_gap(tx: Connection, pbx: str) -> datetime | None:
+    """Give when the open gap began, None if there is none."""
     began: datetime | None = tx.execute(
         select(gap.c.began).where(gap.c.pbx == pbx, gap.c.ended.is_(None)).limit(1)
     ).scalar_one_or_none()
+    return began
+
+
+def gap_ended(tx: Connection, pbx: str, at: datetime) -> datetime | None:
+    """End the open gap; give when it began, None if there was none."""
+    began = open_gap(tx, pbx)
     tx.execute(gap.update().where(gap.c.pbx == pbx, gap.c.ended.is_(None)).values(ended=at))
     return began
 

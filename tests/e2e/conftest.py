@@ -117,7 +117,7 @@ async def office(request: pytest.FixtureRequest, asterisk: Asterisk) -> AsyncIte
     try:
         yield place
     finally:
-        if request.node.stash.get(FAILED, False):
+        if request.node.stash.get(FAILED, False) or os.environ.get("SIPP_REPORT"):
             print(place.sipp.report())  # noqa: T201 - pytest shows it with the failure
             print(asterisk.tail())  # noqa: T201
         await place.close()

@@ -116,6 +116,12 @@ class Sipp:
         times = [m.at for m in self.messages() if m.sent and m.method in {"CANCEL", "BYE"}]
         return times[0] if times else None
 
+    async def hangs_up(self, timeout: float = 15) -> None:
+        """Wait until this side has ended a call."""
+        async with asyncio.timeout(timeout):
+            while self.hung_up_at is None:
+                await asyncio.sleep(0.05)
+
     @property
     def ended_at(self) -> float:
         """When the call ended, whoever ended it."""
@@ -146,7 +152,7 @@ class SippRunner:
         number = next(self._numbers)
         text = (SCENARIOS / f"{scenario}.xml").read_text("utf-8")
         for key, value in values.items():
-            text = text.replace("{{" + key + "}}", str(value))
+            text = text.replace("{{" + key + "}}", str(value or (1 if key.endswith("_ms") else value)))
         if left := set(
             re.findall(r"\{\{\w+\}\}", re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL))
         ):
@@ -154,7 +160,7 @@ class SippRunner:
         (self.folder / f"{number}.xml").write_text(text, encoding="utf-8")
         files = str(self.inside / "sipp" / str(number))
         command = ["chroot", str(self.tree), "sipp", "-sf", f"{files}.xml"]
-        command += ["-i", address, "-p", str(port), "-mi", address, "-nostdin"]
+        command += ["-i", address, "-p", str(port), "-mi", address, "-nostdin", "-aa"]
         command += [
             "-trace_msg",
             "-message_file",

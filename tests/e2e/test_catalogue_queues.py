@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from .conftest import Verdict
 from .office import (
     QUEUE_AGENTS, QUEUE_CLAIMS, QUEUE_LOCAL, QUEUE_NIGHTS, QUEUE_OVERFLOW, QUEUE_SALES,
@@ -147,8 +149,9 @@ async def test_row_29_queue_with_local_members_unserved(office: Office, verdict:
 
 
 async def test_row_30_agent_pool_answers(office: Office, verdict: Verdict) -> None:
-    agent = await office.dial("104", "*45", talk=5000)
+    agent = await office.dial("104", "*45", talk=12_000)
     await office.happened("AgentLogin")
+    await asyncio.sleep(5.3)  # a new agent is on probation for five seconds
     call = await office.place(QUEUE_AGENTS, talk=2500)
     await office.happened("AgentConnect")
     await agent.sipp.wait()

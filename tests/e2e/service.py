@@ -1,0 +1,274 @@
+"""The real service, as a process, beside the real Asterisk: and a gateway that keeps what it gets."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+
+from pbx_bridge.core.delivery import State
+from pbx_bridge.store import calls, outbox
+from pbx_bridge.store.calls import CallRecord
+from pbx_bridge.store.db import Database
+
+from .asterisk import Asterisk
+from .office import Call
+
+WAITING = {State.QUEUED, State.SENDING}
+
+CONFIG = """\
+[office]
+name = "Miller & Sons"
+country = "US"
+timezone = "America/New_York"
+
+[texting]
+enabled = true
+delay = "{delay}"
+max_per_hour = 10000
+max_per_day = 10000
+template = "Sorry that we missed your call to {{line}}."
+
+[[pbx]]
+name = "office"
+host = "{host}"
+port = {port}
+username = "pbxbridge"
+secret = "change-me"
+inbound_contexts = ['^from-trunk$']
+trunks = ["trunk"]
+answered_applications = ["ReceiveFAX", "AGI"]
+
+[pbx.records]
+cel_csv = "{log}/cel-custom/Master.csv"
+cdr_csv = "{log}/cdr-csv/Master.csv"
+queue_log = "{log}/queue_log"
+timezone = "UTC"
+
+[gateways.test]
+type = "http"
+url = "http://127.0.0.1:{gateway}/send"
+json = {{ to = "{{to}}", text = "{{text}}", key = "{{key}}" }}
+id_path = "id"
+idempotency_header = "Idempotency-Key"
+
+[database]
+path = "{folder}/pbx-bridge.db"
+
+[logging]
+level = "debug"
+format = "json"
+"""
+
+
+@dataclass(frozen=True)
+class Text:
+    """What arrived at the gateway, and when (epoch seconds, at the end of the request's head)."""
+
+    to: str
+    text: str
+    key: str
+    at: float
+
+
+class SmsServer:
+    """An SMS gateway that takes everything and keeps it."""
+
+    def __init__(self) -> None:
+        self.texts: list[Text] = []
+        self.arrived = asyncio.Condition()
+        self.port = 0
+
+    async def start(self) -> None:
+        app = web.Application()
+        app.router.add_post("/send", self._send)
+        self._runner = web.AppRunner(app)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        await self._runner.cleanup()
+
+    async def _send(self, request: web.Request) -> web.Response:
+        at = time.time()  # noqa: TID251 - compared with SIPp's wall-clock times
+        told = await request.json()
+        self.texts.append(Text(told["to"], told["text"], told["key"], at))
+        async with self.arrived:
+            self.arrived.notify_all()
+        return web.json_response({"id": f"sms-{len(self.texts)}"})
+
+
+class RunningService:
+    """`pbx-bridge run` against one Asterisk."""
+
+    def __init__(self, asterisk: Asterisk, *, delay: str = "1s") -> None:
+        self.asterisk, self.delay = asterisk, delay
+        self.folder = Path(tempfile.mkdtemp(prefix="pbx-bridge-e2e-"))
+        self.gateway = SmsServer()
+        self.log: list[dict[str, object]] = []
+        self._said = asyncio.Condition()
+        self._process: asyncio.subprocess.Process | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._unknown: list[str] = []
+
+    @property
+    def database(self) -> Path:
+        return self.folder / "pbx-bridge.db"
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "pbx-bridge.toml"
+
+    # -- life -------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Start it, and wait until it watches."""
+        if not self.gateway.port:
+            await self.gateway.start()
+        self.config.write_text(
+            CONFIG.format(
+                delay=self.delay,
+                host=self.asterisk.net.pbx,
+                port=self.asterisk.ami_port,
+                log=self.asterisk.log,
+                gateway=self.gateway.port,
+                folder=self.folder,
+            )
+        )
+        seen = len(self.log)
+        self._process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "pbx_bridge", "run", "-c", str(self.config)),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        self._reading = asyncio.create_task(self._read(self._process))  # noqa: TID251 - awaited in end
+        await self.said("pbx_up", since=seen)
+
+    async def end(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """End it; give its exit code."""
+        process, self._process = self._process, None
+        if process is None:
+            return 0
+        if process.returncode is None:
+            process.send_signal(how)
+        async with asyncio.timeout(15):
+            code = await process.wait()
+        if self._reading is not None:
+            await self._reading
+        return code
+
+    async def close(self) -> None:
+        """End it, and see that nothing was judged which is no call from outside."""
+        try:
+            code = await self.end()
+            assert code == 0, self.report()
+            for number in self._unknown:
+                assert await self._records(number) == [], f"{number} was taken for a caller"
+        finally:
+            await self.gateway.stop()
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    async def _read(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdout is not None
+        async for raw in process.stdout:
+            try:
+                line = json.loads(raw)
+            except ValueError:
+                line = {"event": "not_json", "text": raw.decode("utf-8", "replace")}
+            self.log.append(line)
+            async with self._said:
+                self._said.notify_all()
+        async with self._said:
+            self._said.notify_all()
+
+    async def said(self, event: str, *, since: int = 0, timeout: float = 30) -> dict[str, object]:  # noqa: ASYNC109
+        """Wait for a line of its log."""
+
+        def found() -> dict[str, object] | None:
+            return next((line for line in self.log[since:] if line["event"] == event), None)
+
+        await self._until(lambda: found() is not None, f"it never said {event}", timeout)
+        line = found()
+        assert line is not None
+        return line
+
+    def report(self, lines: int = 40) -> str:
+        """The end of its log, for a failing test."""
+        return "--- service\n" + "\n".join(json.dumps(line) for line in self.log[-lines:])
+
+    async def _until(self, true: Callable[[], bool], otherwise: str, timeout: float) -> None:  # noqa: ASYNC109
+        try:
+            async with asyncio.timeout(timeout), self._said:
+                while not true():
+                    if self._process is not None and self._process.returncode is not None:
+                        raise AssertionError("it ended by itself\n" + self.report())
+                    await self._said.wait()
+        except TimeoutError:
+            raise AssertionError(f"{otherwise}\n{self.report()}") from None
+
+    # -- what it judged ---------------------------------------------------------------------
+
+    async def judged(self, call: Call) -> tuple[str, str, bool]:
+        """Wait for the verdict on the call: disposition, reason, whether a text went out."""
+        earlier = [c for c in call.office.calls if c.number == call.number]
+        nth = earlier.index(call) if call in earlier else 0
+        record = await self._settled(call, nth)
+        assert record.decision is not None
+        texted = record.message_state is State.ACCEPTED
+        if texted:
+            assert record.message_id is not None
+            await self._arrived_once(record.message_id)
+        return record.call.disposition.value, record.call.reason.value, texted
+
+    async def knows_nothing_of(self, call: Call) -> bool:
+        """No inbound call from that number was judged; looked at once more when all is over."""
+        self._unknown.append(call.number)
+        return await self._records(call.number) == []
+
+    async def _settled(self, call: Call, nth: int, timeout: float = 40) -> CallRecord:  # noqa: ASYNC109
+        """Wait until the call is judged and its text, if any, is on its way or dropped."""
+        try:
+            async with asyncio.timeout(timeout):
+                while True:
+                    # Not every change says so in the log, so look without a word now and then.
+                    async with self._said:
+                        with contextlib.suppress(TimeoutError):
+                            await asyncio.wait_for(self._said.wait(), 0.2)
+                    records = [
+                        record
+                        for record in await self._records(call.number)
+                        if record.call.began.timestamp() > call.office.opened_at
+                    ]
+                    if len(records) > nth:
+                        record = records[nth]
+                        waiting = record.message_state in WAITING
+                        if record.call.ended and record.decision and not waiting:
+                            return record
+        except TimeoutError:
+            raise AssertionError(f"no verdict on {call.number}\n{self.report()}") from None
+
+    async def _records(self, number: str) -> list[CallRecord]:
+        """Give the calls of that caller, the oldest first."""
+        async with Database.read_only(self.database) as db:
+            found = await db.read(lambda tx: calls.recent(tx, limit=1000, caller=number))
+        return found[::-1]
+
+    async def _arrived_once(self, message_id: int) -> None:
+        async with Database.read_only(self.database) as db:
+            message = await db.read(lambda tx: outbox.get(tx, message_id))
+        assert message is not None
+        arrived = [text for text in self.gateway.texts if text.key == message.key]
+        assert len(arrived) == 1, f"the text arrived {len(arrived)} times"
+        assert arrived[0].to == message.to
