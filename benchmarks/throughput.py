@@ -68,6 +68,7 @@ async def main() -> None:
     packets = [stream[n : n + PACKET] for n in range(0, len(stream), PACKET)]
     print(f"{CALLS} calls, {len(messages)} events, {len(stream) / 1e6:.1f} MB, {AT_ONCE} at once")
     rates: dict[str, list[float]] = {"panoramisk": [], "pbx_bridge": []}
+    result = 0
     for _ in range(RUNS):
         for name, what in (("panoramisk", panoramisks), ("pbx_bridge", ours)):
             seconds, result = timed(what, packets)

@@ -5,11 +5,12 @@ nothing that was decided is lost by that.
 """
 
 import asyncio
+import os
 import random
 import signal
 import uuid
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -20,19 +21,24 @@ from pbx_bridge import logs
 from pbx_bridge.clock import utc_now
 from pbx_bridge.config import Config, ConfigError, load
 from pbx_bridge.core.call import Call
+from pbx_bridge.core.delivery import AskSchedule
 from pbx_bridge.core.tracker import CallTracker
 from pbx_bridge.followup import FollowUp
-from pbx_bridge.ports import Emit, Gateway, Source
+from pbx_bridge.ports import Emit, Gateway, GatewayProblem, Source
 from pbx_bridge.sender import Sender
 from pbx_bridge.sources import records
 from pbx_bridge.sources.ami.source import AmiSource
 from pbx_bridge.store import retention
 from pbx_bridge.store.db import Database
-from pbx_bridge.store.problem import StoreProblem
+from pbx_bridge.store.problem import StoreProblem, StoreUnavailable
 
-#: SIGTERM has ten seconds in all; the rest is for the inbox and the database.
+#: SIGTERM has ten seconds in all. So long the inbox and the requests in hand may take;
 DRAIN = timedelta(seconds=8)
+#: and whoever then still hangs, on a locked database or a dead disk, is left behind.
+LAST_EXIT = timedelta(seconds=9.5)
 PRUNE_EVERY = timedelta(hours=6)
+#: Changed settings of these sections count from the next start.
+FIXED_SECTIONS = ("pbx", "database")
 
 log = structlog.get_logger()
 
@@ -40,11 +46,13 @@ log = structlog.get_logger()
 async def run(
     path: Path,
     *,
+    asking: AskSchedule | None = None,
     checkpoint: Callable[[str], None] = lambda _name: None,
 ) -> int:
     """Run the service until SIGTERM or SIGINT; give the exit code.
 
-    `checkpoint` is told the points at which a crash would matter, for tests.
+    `asking` is when to ask gateways about messages of unknown fate. `checkpoint` is told the points
+    at which a crash would matter, for tests.
 
     Raises:
         ConfigError: the configuration is wrong; nothing was started.
@@ -52,35 +60,80 @@ async def run(
     """
     config = load(path)
     logs.configure(config.logging.level, config.logging.format)
-    stop, reload = asyncio.Event(), asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, reload.set)
-    try:
-        async with AsyncExitStack() as stack:
-            db = await stack.enter_async_context(Database.open(config.database.path))
-            service = Service(path, config, db, stack, checkpoint)
-            await service.run(stop, reload)
-    except StoreProblem as problem:
-        log.critical("database_unusable", problem=str(problem))
-        return 1
+    with _signals() as (stop, reload):
+        try:
+            async with AsyncExitStack() as stack:
+                db = await stack.enter_async_context(Database.open(config.database.path))
+                service = Service(path, config, db, stack, asking, checkpoint)
+                await service.run(stop, reload)
+        except Exception as error:  # noqa: BLE001 - the end of the program: nothing is swallowed
+            _tell_end(error)
+            return 1
     log.info("stopped")
     return 0
+
+
+@contextmanager
+def _signals() -> Iterator[tuple[asyncio.Event, asyncio.Event]]:
+    """Turn signals into events: to stop, and to read the configuration again."""
+    stop, reload = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    exits: list[asyncio.TimerHandle] = []
+
+    def stopping() -> None:
+        stop.set()
+        if not exits:
+            exits.append(loop.call_later(LAST_EXIT.total_seconds(), _exit))
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping)
+    loop.add_signal_handler(signal.SIGHUP, reload.set)
+    try:
+        yield stop, reload
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.remove_signal_handler(number)
+        for timer in exits:
+            timer.cancel()
+
+
+def _exit() -> None:
+    """Leave at once: like a crash, for which everything is prepared, only announced."""
+    log.critical("stopped_by_force", problem="something did not end in time, perhaps the disk")
+    os._exit(1)
+
+
+def _tell_end(error: Exception) -> None:
+    """Log why the service ends: one line for what can be mended outside, a traceback for a bug."""
+    causes = _leaves(error)
+    if not all(isinstance(cause, StoreProblem | GatewayProblem) for cause in causes):
+        log.critical("bug", exc_info=error)
+        return
+    for cause in causes:
+        kind = "database_unusable" if isinstance(cause, StoreProblem) else "gateway_unusable"
+        log.critical(kind, problem=str(cause))
+
+
+def _leaves(error: BaseException) -> list[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for inner in error.exceptions for leaf in _leaves(inner)]
+    return [error]
 
 
 class Service:
     """What runs between start and stop."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - everything from outside is passed in
         self,
         path: Path,
         config: Config,
         db: Database,
         stack: AsyncExitStack,
+        asking: AskSchedule | None,
         checkpoint: Callable[[str], None],
     ) -> None:
         self._path = path
+        self._started_with = config
         self._config = config
         self._db = db
         self._stack = stack
@@ -101,18 +154,19 @@ class Service:
             now=utc_now,
             jitter=random.random,
             recheck=self._followup.recheck,
+            asking=asking,
             checkpoint=checkpoint,
         )
 
     async def run(self, stop: asyncio.Event, reload: asyncio.Event) -> None:
         """Watch and send until `stop`; read the configuration again at each `reload`."""
-        await self._open_gateways(self._config)
+        self._gateways.update(await self._opened(self._config))
         log.info(
             "started",
             config=str(self._path),
             pbxs=[pbx.name for pbx in self._config.pbx],
             gateway=self._config.texting.gateway,
-            mode="live" if self._config.texting.enabled else "shadow: nothing is sent",
+            mode=_mode(self._config),
         )
         async with asyncio.TaskGroup() as tasks:
             watching = [
@@ -120,23 +174,26 @@ class Service:
                 for name, source, emit in self._sources()
             ]
             helping = [
-                tasks.create_task(self._followup.watch(), name="followup"),
                 tasks.create_task(self._followup.heartbeat(), name="heartbeat"),
                 tasks.create_task(self._followup.recover_gaps(), name="recovery"),
                 tasks.create_task(self._prune(), name="retention"),
                 tasks.create_task(self._reload(reload), name="reload"),
             ]
+            judging = tasks.create_task(self._followup.watch(), name="followup")
             tasks.create_task(self._sender.run(), name="sender")
             await stop.wait()
             log.info("stopping")
-            for task in watching:
+            for task in (*watching, *helping):
                 task.cancel()
+            # The sources have told that they see no more; that is judged, then, with the rest.
             await asyncio.wait(watching)
-            for task in helping:
-                task.cancel()
-            await asyncio.wait(helping)
-            await self._followup.drain()
-            if not await self._sender.drain(DRAIN):
+            judged, sent = await asyncio.gather(
+                self._followup.drain(DRAIN), self._sender.drain(DRAIN)
+            )
+            judging.cancel()  # of no effect on one that is done
+            if not judged:
+                log.warning("stopped_while_judging")
+            if not sent:
                 log.warning("stopped_while_sending")
 
     def _sources(self) -> list[tuple[str, Source, Emit]]:
@@ -152,10 +209,17 @@ class Service:
     def _wake(self) -> None:
         self._sender.wake()
 
-    async def _open_gateways(self, config: Config) -> None:
-        """Open what is configured. The old ones stay open until the end: a text may be in them."""
-        for name, configured in config.gateways.items():
-            self._gateways[name] = await self._stack.enter_async_context(configured.build())
+    async def _opened(self, config: Config) -> dict[str, Gateway]:
+        """Open what is configured, but for what is open already.
+
+        An old one stays open until the end, and in use if there is none of its name any more: a
+        text may wait for it.
+        """
+        return {
+            name: await self._stack.enter_async_context(configured.build())
+            for name, configured in config.gateways.items()
+            if name not in self._gateways or configured != self._config.gateways.get(name)
+        }
 
     async def _reload(self, reload: asyncio.Event) -> None:
         while True:
@@ -163,37 +227,46 @@ class Service:
             reload.clear()
             try:
                 config = load(self._path)
-            except ConfigError as error:
+                gateways = await self._opened(config)
+            except (ConfigError, GatewayProblem) as error:
                 log.error("config_kept_old", problem=str(error))  # noqa: TRY400 - no traceback helps
                 continue
-            fixed = [
-                section
-                for section in ("pbx", "database")
-                if getattr(config, section) != getattr(self._config, section)
-            ]
-            await self._open_gateways(config)
+            self._gateways.update(gateways)
             logs.configure(config.logging.level, config.logging.format)
             self._followup.rules = config.rules()
             self._config = config
             log.info(
                 "config_reloaded",
-                mode="live" if config.texting.enabled else "shadow: nothing is sent",
-                needs_restart=fixed,
+                mode=_mode(config),
+                needs_restart=[
+                    section
+                    for section in FIXED_SECTIONS
+                    if getattr(config, section) != getattr(self._started_with, section)
+                ],
             )
+            self._sender.wake()
 
     async def _prune(self) -> None:
         """Forget what is older than the configuration says."""
         while True:
             keep = retention.Retention(**self._config.retention.in_days())
             removed = 0
-            while batch := await self._db.run(partial(retention.prune, now=utc_now(), keep=keep)):
-                removed += batch
+            try:
+                while batch := await self._db.run(
+                    partial(retention.prune, now=utc_now(), keep=keep)
+                ):
+                    removed += batch
+            except StoreUnavailable as problem:
+                log.error("prune_waits_for_database", problem=str(problem))  # noqa: TRY400
             if removed:
                 log.info("pruned", rows=removed)
             await asyncio.sleep(PRUNE_EVERY.total_seconds())
 
     async def _recover(self, pbx_name: str, since: datetime) -> list[Call]:
-        pbx = next(pbx for pbx in self._config.pbx if pbx.name == pbx_name)
-        return await records.read(
-            pbx.record_files(self._config.office.timezone), pbx.inbound(), since
-        )
+        config = self._started_with  # a PBX may be gone from the new one
+        pbx = next(pbx for pbx in config.pbx if pbx.name == pbx_name)
+        return await records.read(pbx.record_files(config.office.timezone), pbx.inbound(), since)
+
+
+def _mode(config: Config) -> str:
+    return "live" if config.texting.enabled else "shadow: nothing is sent"

@@ -32,10 +32,18 @@ class Finding:
     text: str
 
 
+def _right(what: str, text: str) -> Finding:
+    return Finding(good=True, what=what, text=text)
+
+
+def _wrong(what: str, text: str) -> Finding:
+    return Finding(good=False, what=what, text=text)
+
+
 async def check(config: Config) -> AsyncIterator[Finding]:
     """Look at database, clock, PBXs and gateways of a configuration that loaded."""
     mode = "texts are sent" if config.texting.enabled else "shadow mode: nothing is sent"
-    yield Finding(True, "configuration", mode)
+    yield _right("configuration", mode)
     yield await _database(config)
     yield _clock()
     for pbx in config.pbx:
@@ -51,23 +59,23 @@ async def _database(config: Config) -> Finding:
         # Not created here: whoever runs the check is often not who runs the service.
         folder = next(parent for parent in path.parents if parent.exists())
         if os.access(folder, os.W_OK):
-            return Finding(True, "database", f"{path} will be created at the first start")
-        return Finding(False, "database", f"{path} does not exist, and {folder} is not writable")
+            return _right("database", f"{path} will be created at the first start")
+        return _wrong("database", f"{path} does not exist, and {folder} is not writable")
     if not os.access(path, os.W_OK):
-        return Finding(False, "database", f"{path} is not writable for this user")
+        return _wrong("database", f"{path} is not writable for this user")
     try:
         async with Database.read_only(path) as db:
             await db.read(lambda _tx: None)
     except StoreProblem as problem:
-        return Finding(False, "database", str(problem))
-    return Finding(True, "database", str(path))
+        return _wrong("database", str(problem))
+    return _right("database", str(path))
 
 
 def _clock() -> Finding:
     now = utc_now()
     if now < NOT_BEFORE:
-        return Finding(False, "clock", f"says {now:%Y-%m-%d %H:%M} UTC: set it, and keep it by NTP")
-    return Finding(True, "clock", f"{now:%Y-%m-%d %H:%M:%S} UTC")
+        return _wrong("clock", f"says {now:%Y-%m-%d %H:%M} UTC: set it, and keep it by NTP")
+    return _right("clock", f"{now:%Y-%m-%d %H:%M:%S} UTC")
 
 
 async def _pbx(pbx: Pbx) -> AsyncIterator[Finding]:
@@ -83,10 +91,10 @@ async def _pbx(pbx: Pbx) -> AsyncIterator[Finding]:
         pong = await link.ask({"Action": "Ping"}, timeout=timeout)
         round_trip = timedelta(seconds=time.monotonic() - asked_at)
         banner = link.protocol.banner
-        yield Finding(True, what, f"login at {access.host}:{access.port} ({banner})")
+        yield _right(what, f"login at {access.host}:{access.port} ({banner})")
         yield await _reporting(link, what, access.username, timeout)
         if not any(frame.name == b"FullyBooted" for frame in booted):
-            yield Finding(False, what, problems.NO_SYSTEM.format(username=access.username))
+            yield _wrong(what, problems.NO_SYSTEM.format(username=access.username))
         yield _skew(what, pong.get("Timestamp", ""), round_trip)
         yield Finding(
             None,
@@ -96,7 +104,7 @@ async def _pbx(pbx: Pbx) -> AsyncIterator[Finding]:
         )
     except (OSError, LinkLost, Refused) as error:
         problem = problems.of_connecting(error, access.host, access.port, access.username)
-        yield Finding(False, what, problem.text)
+        yield _wrong(what, problem.text)
     finally:
         link.close()
 
@@ -105,20 +113,19 @@ async def _reporting(link: Link, what: str, username: str, timeout: float) -> Fi
     try:
         channels = await snapshot.take(link, timeout)
     except Refused:
-        return Finding(False, what, problems.NO_REPORTING.format(username=username))
-    return Finding(True, what, f"live channels can be asked for: {len(channels)} now")
+        return _wrong(what, problems.NO_REPORTING.format(username=username))
+    return _right(what, f"live channels can be asked for: {len(channels)} now")
 
 
 def _skew(what: str, timestamp: str, round_trip: timedelta) -> Finding:
     with suppress(ValueError, OverflowError, OSError):
         skew = utc_now() - round_trip / 2 - datetime.fromtimestamp(float(timestamp), UTC)
         if abs(skew) > CLOCK_TOLERANCE:
-            return Finding(
-                False,
+            return _wrong(
                 what,
                 f"its clock is {-skew.total_seconds():+.0f} s off ours: use NTP on both",
             )
-        return Finding(True, what, f"its clock agrees with ours ({-skew.total_seconds():+.3f} s)")
+        return _right(what, f"its clock agrees with ours ({-skew.total_seconds():+.3f} s)")
     return Finding(None, what, "does not tell its time")
 
 
@@ -126,6 +133,6 @@ async def _gateway(name: str, configured: ConfiguredGateway) -> Finding:
     what = f"gateway {name}"
     try:
         async with configured.build() as gateway:
-            return Finding(True, what, await gateway.check())
+            return _right(what, await gateway.check())
     except GatewayProblem as problem:
-        return Finding(False, what, str(problem))
+        return _wrong(what, str(problem))

@@ -49,6 +49,8 @@ HEARTBEAT = timedelta(seconds=15)
 WATERMARK_MARGIN = timedelta(seconds=120)
 #: A PBX writes its records a moment after the call.
 RECORDS_SETTLE = timedelta(seconds=3)
+#: Calls from the records that are judged in one transaction.
+RECOVERED_AT_ONCE = 50
 FIRST_STEP = "first_text"
 
 T = TypeVar("T")
@@ -168,7 +170,7 @@ class FollowUp:
         await self._inbox.join()
 
     async def heartbeat(self) -> None:
-        """Write down, now and then, until when the feeds were whole: a crash leaves no other word."""
+        """Write down, now and then, until when the feeds were whole: all that a crash leaves."""
         while True:
             await asyncio.sleep(HEARTBEAT.total_seconds())
             if self._whole:
@@ -271,40 +273,66 @@ class FollowUp:
 
     def _record_all(self, tx: Connection, told: list[_Told], now: datetime) -> bool:
         """Write everything down; tell whether a text is now queued."""
-        queued = False
-        for one in told:
-            match one.what:
-                case CallBegan(call):
-                    calls.begin(tx, one.pbx, one.boot, call, self._e164(call))
-                case CallAnswered(call):
-                    row = calls.begin(tx, one.pbx, one.boot, call, self._e164(call))
-                    calls.answered(tx, row, call)
-                case VoicemailReached(call):
-                    row = calls.begin(tx, one.pbx, one.boot, call, self._e164(call))
-                    queued |= self._at_voicemail(tx, row, call, now)
-                case CallEnded(call):
-                    queued |= self._ended(tx, one, call, now)
-                    if call.disposition is Disposition.UNOBSERVED:
-                        self._search(one.pbx, _Search(call.began, None))
-                case OutboundCall():
-                    calls.upsert_outbound(tx, one.pbx, one.boot, one.what)
-                case ev.FeedLost(at, reason):
-                    feed.seen(tx, one.pbx, one.boot, FeedState.LOST, at)
-                    feed.gap_began(tx, one.pbx, at, reason)
-                case ev.FeedRestored(at, _, _):
-                    self._restored(tx, one, at, now)
-                case Recovered(found, until):
-                    for call in found:
-                        queued |= self._recovered(tx, one, call, now)
-                    if until is not None:
-                        feed.gap_ended(tx, one.pbx, until)
-        return queued
+        queued = [self._record_one(tx, one, now) for one in told]
+        return any(queued)
+
+    def _record_one(self, tx: Connection, one: _Told, now: datetime) -> bool:
+        match one.what:
+            case CallBegan(call):
+                calls.begin(tx, one.pbx, one.boot, call, self._e164(call))
+            case CallAnswered(call):
+                row = calls.begin(tx, one.pbx, one.boot, call, self._e164(call))
+                calls.answered(tx, row, call)
+            case VoicemailReached(call):
+                row = calls.begin(tx, one.pbx, one.boot, call, self._e164(call))
+                return self._at_voicemail(tx, row, call, now)
+            case CallEnded(call):
+                call = self._as_first_seen(tx, one, call)
+                if call.disposition is Disposition.UNOBSERVED:  # the records may know better
+                    self._search(one.pbx, _Search(call.began, None))
+                return self._ended(tx, one, call, now)
+            case OutboundCall():
+                calls.upsert_outbound(tx, one.pbx, one.boot, one.what)
+            case ev.FeedLost(at, reason):
+                feed.seen(tx, one.pbx, one.boot, FeedState.LOST, at)
+                feed.gap_began(tx, one.pbx, at, reason)
+            case ev.FeedRestored(at, _, _):
+                self._restored(tx, one, at, now)
+            case Recovered():
+                return self._searched(tx, one, one.what, now)
+        return False
 
     def _ended(self, tx: Connection, one: _Told, call: Call, now: datetime) -> bool:
         row = calls.finish(tx, one.pbx, one.boot, call, self._e164(call))
         if row is None:
             return False
         return self._decide(tx, row, call, Moment.CALL_ENDED, now)
+
+    @staticmethod
+    def _as_first_seen(tx: Connection, one: _Told, call: Call) -> Call:
+        """Add what an earlier run of the service knew of a call that this one found live."""
+        if all(step.kind is not StepKind.FEED_RESTORED for step in call.steps):
+            return call
+        known = calls.latest(tx, one.pbx, call.call_id)
+        if known is None or known.boot != one.boot or known.call.began >= call.began:
+            return call
+        first = known.call
+        withheld = first.caller.withheld or call.caller.withheld
+        call = replace(
+            call,
+            began=first.began,
+            caller=replace(first.caller, withheld=withheld),
+            line=first.line,
+        )
+        if first.answered_at is None or call.answered_at is not None:
+            return call
+        return replace(
+            call,
+            disposition=Disposition.ANSWERED,
+            reason=Reason.PERSON,
+            answered_at=first.answered_at,
+            answered_by=first.answered_by,
+        )
 
     def _at_voicemail(self, tx: Connection, row: int, call: Call, now: datetime) -> bool:
         rule = self.rules.reasons.get(call.reason)
@@ -457,7 +485,22 @@ class FollowUp:
         for pbx, wanted in searches.items():
             found = await self._recover(pbx, wanted.since)
             log.info("records_read", pbx=pbx, since=wanted.since.isoformat(), calls=len(found))
-            await self._inbox.put((pbx, Recovered(tuple(found), wanted.until)))
+            await self._take_found(pbx, found, wanted.until)
+
+    async def _take_found(self, pbx: str, found: list[Call], until: datetime | None) -> None:
+        """Let what was found be judged, in parts: the calls of the day do not wait for it all."""
+        while len(found) > RECOVERED_AT_ONCE:
+            part, found = found[:RECOVERED_AT_ONCE], found[RECOVERED_AT_ONCE:]
+            await self._inbox.put((pbx, Recovered(tuple(part))))
+            await self.idle()
+        await self._inbox.put((pbx, Recovered(tuple(found), until)))
+
+    def _searched(self, tx: Connection, one: _Told, found: Recovered, now: datetime) -> bool:
+        """Take what the records told; with that, all is known of the gap that can be."""
+        queued = [self._recovered(tx, one, call, now) for call in found.calls]
+        if found.until is not None:
+            feed.gap_ended(tx, one.pbx, found.until)
+        return any(queued)
 
     def _recovered(self, tx: Connection, one: _Told, call: Call, now: datetime) -> bool:
         """Take a call from the records, unless it stands judged or lives."""
@@ -499,7 +542,9 @@ class FollowUp:
             try:
                 return await self._db.run(fn)
             except StoreUnavailable as problem:
-                log.error("database_unavailable", problem=str(problem), retry_in_s=wait)
+                log.error(  # noqa: TRY400 - it says all
+                    "database_unavailable", problem=str(problem), retry_in_s=wait
+                )
                 await asyncio.sleep(wait)
                 wait = min(wait * 2, 30.0)
 

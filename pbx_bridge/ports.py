@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, Self
 
 from pbx_bridge.core.delivery import LookupResult, Message, SendResult
 from pbx_bridge.core.events import CallEvent
@@ -26,7 +26,7 @@ class Gateway(Protocol):
     #: `lookup` can tell whether a message of unknown fate was taken.
     can_lookup: bool
 
-    async def __aenter__(self) -> "Gateway": ...
+    async def __aenter__(self) -> Self: ...
 
     async def __aexit__(self, *exc: object) -> None: ...
 

@@ -15,6 +15,7 @@ import json
 import re
 import secrets
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,8 +25,14 @@ from typing import Self
 from pbx_bridge.ports import Clock
 
 _NEWLINE = b"\n"
-#: A telephone number, but not the epoch seconds of a Uniqueid or Timestamp (`1764000000.12`).
-_NUMBER = re.compile(rb"(?<![\w.])\+?\d{7,15}(?!\d|\.\d|\w)")
+#: What looks like a telephone number and is none is skipped first: a bridge's name, a channel's
+#: serial, an uptime. The seconds of a Uniqueid or Timestamp (`1764000000.12`) are none either.
+_NUMBER = re.compile(
+    rb"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"
+    rb"|-[0-9a-f]{8}(?![\w@#])"
+    rb"|\bUptime: \d+"
+    rb"|(?<![\w.])(?P<number>\+?\d{7,15})(?!\d|\.\d|\w)"
+)
 _KEPT_OF_NUMBER = 4
 
 
@@ -63,7 +70,7 @@ def read(path: Path) -> Iterator[Moment]:
     if not sidecar.exists():
         yield Moment("data", datetime.fromtimestamp(changed, UTC), raw)
         return
-    with sidecar.open(encoding="utf-8") as lines:
+    with sidecar.open(encoding="utf-8", errors="replace") as lines:
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
@@ -99,7 +106,9 @@ class NumberMask:
         return _NUMBER.sub(self._replace, lines)
 
     def _replace(self, match: re.Match[bytes]) -> bytes:
-        number = match[0]
+        number = match["number"]
+        if number is None:
+            return match[0]
         # The last seven digits name it: with or without country code it is the same number.
         digest = hmac.digest(self._key, number[-7:], hashlib.sha256)
         masked = int.from_bytes(digest[:4]) % 10**_KEPT_OF_NUMBER
@@ -115,6 +124,7 @@ class Recorder:
         self._mask = mask
         self._unfinished = b""
         self._offset = 0
+        self._connected = False
 
     def __enter__(self) -> Self:
         """Open both files.
@@ -123,11 +133,14 @@ class Recorder:
             RecordingProblem: they cannot be written, or one exists already.
 
         """
-        try:
-            self._ami = self._path.open("xb")
-            self._times = times_path(self._path).open("x", encoding="utf-8")
-        except OSError as error:
-            raise RecordingProblem(f"{error.filename}: {error.strerror}") from None
+        with ExitStack() as undo:
+            try:
+                self._ami = undo.enter_context(self._path.open("xb"))
+                undo.callback(self._path.unlink)
+                self._times = times_path(self._path).open("x", encoding="utf-8")
+            except OSError as error:
+                raise RecordingProblem(f"{error.filename}: {error.strerror}") from None
+            undo.pop_all()
         return self
 
     def __exit__(
@@ -136,7 +149,7 @@ class Recorder:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._flush()
+        self.closed()  # the connection itself says so a little later, if it was closed by us
         self._ami.close()
         self._times.close()
 
@@ -145,6 +158,7 @@ class Recorder:
         return self._offset
 
     def connected(self) -> None:
+        self._connected = True
         self._line({"ev": "connect", "t": self._t()})
 
     def received(self, data: bytes) -> None:
@@ -160,8 +174,10 @@ class Recorder:
         self._line({"ev": "send", "t": self._t(), "text": text})
 
     def closed(self) -> None:
-        self._flush()
-        self._line({"ev": "close", "t": self._t()})
+        if self._connected:
+            self._connected = False
+            self._flush()
+            self._line({"ev": "close", "t": self._t()})
 
     def _flush(self) -> None:
         if self._unfinished and self._mask is not None:

@@ -8,6 +8,7 @@ is found at the next start, and settled by asking the gateway.
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
@@ -238,11 +239,14 @@ class Sender:
         step = self._after_attempt(message, result, now)
         seconds = time.monotonic() - started
         self._checkpoint("before_settle")
-        await self._settle(partial(_settle_send, message.message_id, step, result, now, seconds))
+        outcome = partial(_settle_send, message.message_id, step, result, now, seconds)
+        if broken_off is not None:
+            with suppress(StoreUnavailable):  # then it stays SENDING, as after a crash
+                await self._db.run(outcome)
+            raise broken_off
+        await self._settle(outcome)
         self._checkpoint("settled")
         _tell(message.message_id, message.to, message.gateway, step)
-        if broken_off is not None:
-            raise broken_off
 
     async def _ask(self, row: MessageRecord) -> None:
         """Ask a gateway about one message of unknown fate."""
@@ -251,7 +255,11 @@ class Sender:
         if gateway is None or not gateway.can_lookup:
             await self._give_up_asking(row)
             return
-        taken = await self._db.read(lambda tx: outbox.taken_refs(tx, row.to))
+        try:
+            taken = await self._db.read(lambda tx: outbox.taken_refs(tx, row.to))
+        except StoreUnavailable as problem:  # it comes again when its lease is over
+            log.error("sender_waits_for_database", problem=str(problem))  # noqa: TRY400
+            return
         result: LookupResult
         try:
             async with asyncio.timeout(self._timeout.total_seconds()):

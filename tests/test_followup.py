@@ -2,26 +2,29 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
+from pbx_bridge import followup
 from pbx_bridge.core import events as ev
 from pbx_bridge.core.call import Call, Disposition, Reason
 from pbx_bridge.core.delivery import State
 from pbx_bridge.core.events import ChannelState
 from pbx_bridge.core.policy import Moment
 from pbx_bridge.core.tracker import CallTracker, Inbound
-from pbx_bridge.followup import FollowUp, Recovered
+from pbx_bridge.followup import FollowUp, Recover, Recovered
 from pbx_bridge.store import calls, feed, outbox
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.problem import StoreUnavailable
 from tests.core.scene import START, Scene
 from tests.core.test_policy import MISSED, RULES
+from tests.service import until
 
 PBX = "office"
 
@@ -29,7 +32,7 @@ PBX = "office"
 class Office(Scene):
     """A scene whose events go through the follow-up into a database."""
 
-    def __init__(self, db: Database, **rules: Any) -> None:
+    def __init__(self, db: Database, recover: Recover | None = None, **rules: Any) -> None:
         super().__init__()
         self.db = db
         self.events: list[ev.CallEvent] = []
@@ -42,6 +45,7 @@ class Office(Scene):
             now=lambda: self.now,
             new_key=lambda: f"key-{next(keys)}",
             wake=self.wake,
+            recover=recover,
         )
 
     def wake(self) -> None:
@@ -67,14 +71,14 @@ class Office(Scene):
         await self.db.run(lambda tx: outbox.claim_due(tx, self.now, 100, self.followup.recheck))
         return await self.queued()
 
-    def rings_out(self, caller: str = "c", **more: str) -> "Office":
+    def rings_out(self, caller: str = "c", **more: Any) -> Self:
         self.arrives(caller, **more)
         self.rings(f"{caller}p", by=caller, linkedid=caller).wait(20)
         self.dial_ends(f"{caller}p", by=caller).gone(f"{caller}p").pbx_hangs_up(caller)
         self.gone(caller)
         return self
 
-    def is_answered(self, caller: str = "c", **more: str) -> "Office":
+    def is_answered(self, caller: str = "c", **more: Any) -> Self:
         leg = f"{caller}p"
         self.arrives(caller, **more).rings(leg, by=caller, linkedid=caller).up(leg, caller)
         self.enters(f"b{caller}", leg, caller).wait(10).gone(leg, caller)
@@ -355,9 +359,7 @@ async def test_the_loop_takes_events_and_deadlines(db: Database) -> None:
         emit(event)
     office.events = []
     watching = asyncio.get_running_loop().create_task(office.followup.watch())
-    async with asyncio.timeout(5):
-        while not office.woken:
-            await asyncio.sleep(0.005)
+    await until(lambda: office.woken > 0)
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
     assert len(await office.queued()) == 1
@@ -391,11 +393,276 @@ async def test_an_overflowing_inbox_is_a_gap_and_not_silence(db: Database) -> No
         emit(event)
     office.events = []
     watching = asyncio.get_running_loop().create_task(office.followup.watch())
-    async with asyncio.timeout(5):
-        while not await db.read(lambda tx: feed.gaps(tx, PBX, START)):
-            await asyncio.sleep(0.005)
+
+    async def told() -> bool:
+        return bool(await db.read(lambda tx: feed.gaps(tx, PBX, START)))
+
+    await until(told)
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
     office.pbx_hangs_up("c").gone("c")
     (record,) = await office.judged()
     assert record.call.disposition is Disposition.UNOBSERVED
+
+
+class Records:
+    """What the PBX wrote down, and when it was read."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        self.asked: list[datetime] = []
+
+    async def read(self, pbx: str, since: datetime) -> list[Call]:
+        assert pbx == PBX
+        self.asked.append(since)
+        return [call for call in self.calls if call.ended and call.ended >= since]
+
+
+class TestRecords:
+    """What is read from the PBX's records after a gap, and when a gap is over."""
+
+    @pytest.fixture
+    def records(self, monkeypatch: pytest.MonkeyPatch) -> Records:
+        monkeypatch.setattr(followup, "RECORDS_SETTLE", timedelta(0))
+        return Records()
+
+    @asynccontextmanager
+    async def running(self, db: Database, records: Records) -> AsyncIterator[Office]:
+        """Let the follow-up take events by itself, and read records."""
+        office = Office(db, recover=records.read)
+        tasks = [
+            asyncio.get_running_loop().create_task(work)
+            for work in (office.followup.watch(), office.followup.recover_gaps())
+        ]
+        yield office
+        assert await office.followup.drain(timedelta(seconds=5))
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def told(self, office: Office) -> None:
+        emit = office.followup.emit_for(PBX)
+        for event in office.events:
+            emit(event)
+        office.events = []
+        await office.followup.idle()
+
+    async def gaps(self, db: Database) -> list[feed.Gap]:
+        return await db.read(lambda tx: feed.gaps(tx, PBX, START - timedelta(days=1)))
+
+    async def until_closed(self, db: Database) -> None:
+        async def closed() -> bool:
+            return [gap.ended is None for gap in await self.gaps(db)] == [False]
+
+        await until(closed)
+
+    async def test_they_are_read_from_before_the_gap_was_noticed(
+        self, db: Database, records: Records
+    ) -> None:
+        async with self.running(db, records) as office:
+            office.feed(ev.FeedRestored(office.now, "boot 1", ()))
+            office.wait(60).feed(ev.FeedLost(office.now, "silent"))
+            lost = office.now
+            # It ended by the PBX's clock a moment before we noticed that it was silent.
+            ended = lost - timedelta(seconds=10)
+            records.calls = [replace(MISSED, began=ended, ended=ended, source="cel")]
+            office.wait(5).feed(ev.FeedRestored(office.now, "boot 1", ()))
+            await self.told(office)
+            await self.until_closed(db)
+            assert len(await office.queued()) == 1
+        assert records.asked == [lost - followup.WATERMARK_MARGIN]
+
+    async def test_until_they_are_read_the_gap_is_open(
+        self, db: Database, records: Records
+    ) -> None:
+        """A service that ends before it has read them has to read them at its next start."""
+        first = Office(db, recover=records.read)
+        first.feed(ev.FeedRestored(first.now, "boot 1", ()))
+        began = first.wait(60).now
+        first.feed(ev.FeedLost(began, "cut"))
+        first.wait(3600).feed(ev.FeedRestored(first.now, "boot 1", ()))
+        await first.judged()
+        (gap,) = await self.gaps(db)
+        assert gap.ended is None
+        async with self.running(db, records) as second:
+            second.now = first.wait(60).now
+            second.feed(ev.FeedRestored(second.now, "boot 1", ()))
+            await self.told(second)
+            await self.until_closed(db)
+        assert records.asked == [began - followup.WATERMARK_MARGIN]
+        (gap,) = await self.gaps(db)
+        assert (gap.began, gap.ended) == (began, second.now)
+
+    async def test_lost_again_meanwhile_the_gap_goes_on(
+        self, db: Database, records: Records
+    ) -> None:
+        office = Office(db, recover=records.read)
+        office.feed(ev.FeedRestored(office.now, "boot 1", ()))
+        office.wait(60).feed(ev.FeedLost(office.now, "cut"))
+        office.wait(5).feed(ev.FeedRestored(office.now, "boot 1", ()))
+        restored = office.now
+        office.wait(1).feed(ev.FeedLost(office.now, "cut"))
+        await office.judged()
+        await office.followup.handle([(PBX, Recovered((), restored))])
+        (gap,) = await self.gaps(db)
+        assert gap.ended is None
+
+    async def test_a_live_call_that_nobody_can_judge_is_looked_up_when_it_has_ended(
+        self, db: Database, records: Records
+    ) -> None:
+        async with self.running(db, records) as office:
+            office.feed(ev.FeedRestored(office.now, "boot 1", ()))
+            office.arrives().wait(5).feed(ev.FeedLost(office.now, "cut"))
+            live = replace(office.live("c", state=ChannelState.UP), context="from-trunk")
+            office.feed(ev.FeedRestored(office.now, "boot 1", (live,)))
+            await self.told(office)
+            await self.until_closed(db)
+            office.wait(30).gone("c")
+            records.calls = [
+                replace(MISSED, call_id="c", began=START, ended=office.now, source="cel")
+            ]
+            await self.told(office)
+            await until(lambda: office.woken > 0)
+            (record,) = await office.judged()
+        assert (record.call.disposition, record.call.source) == (Disposition.MISSED, "cel")
+
+    async def test_many_are_taken_in_parts_and_the_gap_ends_with_the_last(
+        self, db: Database, records: Records, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(followup, "RECOVERED_AT_ONCE", 3)
+        async with self.running(db, records) as office:
+            office.feed(ev.FeedRestored(office.now, "boot 1", ()))
+            office.feed(ev.FeedLost(office.now, "cut"))
+            records.calls = [
+                replace(MISSED, call_id=str(n), began=office.now, ended=office.now, source="cel")
+                for n in range(10)
+            ]
+            office.wait(5).feed(ev.FeedRestored(office.now, "boot 1", ()))
+            await self.told(office)
+            await self.until_closed(db)
+            assert len(await office.judged()) == 10
+
+    async def test_two_pbxs_may_use_the_same_uniqueid(self, db: Database) -> None:
+        office = Office(db)
+        found = replace(MISSED, began=office.now, ended=office.now, source="cel")
+        office.followup._trackers["branch"] = CallTracker(Inbound())
+        for pbx in (PBX, "branch", PBX, "branch"):
+            await office.followup.handle([(pbx, Recovered((found,)))])
+        assert len(await office.judged()) == 2
+        assert len(await office.queued()) == 1, "of one caller"
+
+
+async def test_a_call_that_a_new_run_finds_live_keeps_what_the_old_one_knew(db: Database) -> None:
+    before = Office(db)
+    before.feed(ev.FeedRestored(before.now, "boot 1", ()))
+    before.arrives().rings("p").up("p", "c").enters("b", "p", "c")
+    began = (await before.judged())[0].call.began
+    after = Office(db)
+    after.names = before.names
+    live = replace(
+        after.live("c", state=ChannelState.UP), context="from-trunk", exten="101", number="101"
+    )
+    after.wait(30).feed(ev.FeedRestored(after.now, "boot 1", (live,)))
+    after.wait(3).gone("c")
+    (record,) = await after.judged()
+    assert (record.call.began, record.call.line) == (began, "+12125550100")
+    assert record.caller_e164 == "+12125550142"
+    assert (record.call.disposition, record.call.answered_by) == (Disposition.ANSWERED, "p")
+
+
+async def test_switched_off_meanwhile_no_text_goes_out(db: Database) -> None:
+    office = Office(db)
+    await office.rings_out().judged()
+    office.followup.rules = replace(office.followup.rules, shadow=True)
+    (message,) = await office.claim(20)
+    assert (message.state, message.code) == (State.CANCELLED, "reason_off")
+
+
+async def test_draining_judges_what_was_told(db: Database) -> None:
+    office = Office(db)
+    watching = asyncio.get_running_loop().create_task(office.followup.watch())
+    await asyncio.sleep(0)
+    emit = office.followup.emit_for(PBX)
+    office.rings_out()
+    for event in office.events:
+        emit(event)
+    office.events = []
+    assert await office.followup.drain(timedelta(seconds=5))
+    await asyncio.wait_for(watching, 1)
+    assert len(await office.queued()) == 1
+
+
+async def test_draining_does_not_wait_for_a_full_disk_for_ever(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office = Office(db)
+
+    async def full(_fn: Any) -> Any:
+        raise StoreUnavailable("the disk is full")
+
+    watching = asyncio.get_running_loop().create_task(office.followup.watch())
+    await asyncio.sleep(0)
+    with monkeypatch.context() as patch:
+        patch.setattr(db, "run", full)
+        emit = office.followup.emit_for(PBX)
+        office.arrives()
+        for event in office.events:
+            emit(event)
+        office.events = []
+        assert not await office.followup.drain(timedelta(seconds=0.05))
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+    assert watching.cancelled()
+
+
+async def test_in_a_flood_of_events_deadlines_are_kept(db: Database) -> None:
+    office = Office(db)
+    office.arrives().rings("p").caller_hangs_up()
+    await office.judged()  # its Hangup never comes
+    office.wait(60)
+    watching = asyncio.get_running_loop().create_task(office.followup.watch())
+    emit = office.followup.emit_for(PBX)
+    async with asyncio.timeout(5):
+        while not office.woken:
+            if office.followup._inbox.empty():
+                emit(ev.StateChanged(office.now, "somebody", ChannelState.UP))
+            await asyncio.sleep(0)
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+
+
+async def test_draining_ends_a_watch_that_has_nothing_to_do(db: Database) -> None:
+    office = Office(db)
+    watching = asyncio.get_running_loop().create_task(office.followup.watch())
+    await asyncio.sleep(0)
+    assert await office.followup.drain(timedelta(seconds=5))
+    await asyncio.wait_for(watching, 1)
+
+
+async def test_the_heartbeat_says_until_when_the_feed_was_whole(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(followup, "HEARTBEAT", timedelta(milliseconds=5))
+    office = Office(db)
+    office.feed(ev.FeedRestored(office.now, "boot 1", ()))
+    await office.judged()
+    office.wait(60)
+    beating = asyncio.get_running_loop().create_task(office.followup.heartbeat())
+
+    async def seen() -> feed.PbxRecord:
+        (record,) = await db.read(feed.everyone)
+        return record
+
+    async def beaten() -> bool:
+        return (await seen()).seen_at == office.now
+
+    await until(beaten)
+    lost = office.now
+    office.feed(ev.FeedLost(lost, "cut"))
+    await office.judged()
+    office.wait(60)
+    await asyncio.sleep(0.05)  # some beats that must not say that it is whole
+    beating.cancel()
+    await asyncio.gather(beating, return_exceptions=True)
+    record = await seen()
+    assert (record.feed, record.seen_at) == (feed.FeedState.LOST, lost)

@@ -393,6 +393,26 @@ async def test_what_takes_too_long_at_the_end_is_broken_off_and_written_down(wor
     assert message.detail == "the service was stopped while sending it"
 
 
+async def test_broken_off_on_a_full_disk_it_ends_all_the_same(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message stays SENDING, which the next start takes for what it is: perhaps sent."""
+
+    async def full(_fn: Callable[[Connection], Any]) -> Any:
+        raise StoreUnavailable("the disk is full")
+
+    world.gateway.answers = [9.0]
+    world.options["timeout"] = timedelta(seconds=9)
+    await world.queue()
+    sender = world.sender()
+    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+        tasks.create_task(sender.run())
+        await world.until(State.SENDING)
+        monkeypatch.setattr(world.db, "run", full)
+        assert not await sender.drain(timedelta(seconds=0.1))
+    await world.until(State.SENDING)
+
+
 @pytest.mark.parametrize("ticks", range(0, 120, 4))
 async def test_cancelled_at_any_moment_every_outcome_is_written_down(
     world: World, ticks: int

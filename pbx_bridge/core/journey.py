@@ -35,6 +35,7 @@ _MAX_ENDPOINTS = 64
 _OTHERS = "others"
 
 _NOBODY_THERE = frozenset({"CHANUNAVAIL", "CONGESTION"})
+_RANG = frozenset({"NOANSWER", "CANCEL"})
 _CALLEE_REFUSES = frozenset({"DONTCALL", "TORTURE"})
 
 
@@ -218,7 +219,7 @@ class Journey:
             return Disposition.UNOBSERVED, self.unseen
         return Disposition.MISSED, self._way()
 
-    def _way(self) -> Reason:  # noqa: PLR0911 - one line a way, in order of how much it explains
+    def _way(self) -> Reason:  # noqa: C901, PLR0911 - one line a way, in order of how much it explains
         """Name the way of a call that no person answered: the first that fits."""
         if self.message_left:
             return Reason.VOICEMAIL_MESSAGE
@@ -234,10 +235,8 @@ class Journey:
             return Reason.RANG_CANCELLED
         if self.phone_statuses or self.local_statuses or self.rung:
             return self._way_of_dialling()
-        if self.dial_status in _NOBODY_THERE:
-            return Reason.UNAVAILABLE
-        if self.dial_status == "BUSY":
-            return Reason.BUSY
+        if (way := self._way_of_unseen_dialling()) is not None:
+            return way
         if self.parked:
             return Reason.PARKED
         if self.conference:
@@ -245,6 +244,17 @@ class Journey:
         if self.hung_up_by is HungUpBy.CALLER:
             return Reason.IVR_ABANDONED
         return Reason.ANNOUNCEMENT_ONLY if self.up else Reason.REJECTED
+
+    def _way_of_unseen_dialling(self) -> Reason | None:
+        """Go by DIALSTATUS: no phone could be reached, or they rang before we looked."""
+        if self.dial_status in _NOBODY_THERE:
+            return Reason.UNAVAILABLE
+        if self.dial_status == "BUSY":
+            return Reason.BUSY
+        if self.dial_status in _RANG:
+            by_caller = self.hung_up_by is HungUpBy.CALLER
+            return Reason.RANG_CANCELLED if by_caller else Reason.RANG_NO_ANSWER
+        return None
 
     def _way_of_dialling(self) -> Reason:
         statuses = self.phone_statuses or self.local_statuses or set()

@@ -34,7 +34,7 @@ from pbx_bridge.core.journey import MAX_AGE, Journey, Outbound
 #: A caller who hung up is gone, though hang-up handlers in the dialplan may delay the Hangup event.
 HANGUP_PATIENCE = timedelta(seconds=10)
 
-#: The voicemail of a group's or queue's member runs on a Local leg and outlives the caller a little.
+#: The voicemail of a group's member runs on a Local leg and outlives the caller a little.
 VOICEMAIL_PATIENCE = timedelta(seconds=3)
 
 #: A channel that two snapshots in a row do not show is gone; one could have been just too early.
@@ -96,6 +96,7 @@ class CallTracker:
         self._overdue: dict[str, datetime] = {}  # both dicts are in the order of time
         self._seen_trunks: set[str] = set()
         self._boot = ""
+        self._restored_at: datetime | None = None  #: what is older was known to the snapshot
         self._told: list[Observation] = []
         self._handlers: dict[type, Callable[..., None]] = {
             ev.ChannelCreated: self._created,
@@ -270,6 +271,7 @@ class CallTracker:
         for other in reversed(self._graph.channels.values()):
             if other.name == twin:
                 self._graph.pair(channel, other)
+                channel.journey = other.journey
                 return
             if other is not channel and not other.local:
                 return
@@ -307,7 +309,7 @@ class CallTracker:
             journey.withheld = True
             journey.note(at, StepKind.CALLER_ID, detail="withheld")
 
-    def _variable(self, event: ev.VariableSet) -> None:
+    def _variable(self, event: ev.VariableSet) -> None:  # noqa: C901 - one branch a variable
         channel = self._graph.channels.get(event.channel_id)
         if channel is None or channel.journey is None:
             return
@@ -443,6 +445,11 @@ class CallTracker:
         if event.conference and channel.journey is not None:
             channel.journey.conference = True
         self._look_around(channel, event.at)
+        if self._restored_at is not None and event.at < self._restored_at:
+            # Of those whom the caller met there, the snapshot only knows who stayed.
+            journey = self._root_journey(event.channel_id)
+            if journey is not None:
+                journey.unseen = Reason.FEED_GAP
 
     def _bridge_left(self, event: ev.BridgeLeft) -> None:
         channel = self._graph.channels.get(event.channel_id)
@@ -579,6 +586,7 @@ class CallTracker:
             for journey in self._journeys.values():
                 journey.unseen = Reason.FEED_GAP
             return
+        self._restored_at = event.at
         for journey in [j for j in self._journeys.values() if j.gone_at is not None]:
             self._finish(journey, event.at)
         alive = {live.channel_id for live in event.channels}

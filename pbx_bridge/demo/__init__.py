@@ -79,7 +79,7 @@ class PlayedSource(Source):
             await asyncio.sleep((DELAY.total_seconds() + 0.5) / self._speed)
 
 
-async def play(
+async def play(  # noqa: PLR0913 - what is played, how, and where it is shown
     rules: Rules,
     gateway: Gateway,
     *,
@@ -108,7 +108,7 @@ async def play(
                 rules,
                 now=utc_now,
                 new_key=lambda: uuid.uuid4().hex,
-                wake=lambda: sender.wake(),
+                wake=lambda: sender.wake(),  # noqa: PLW0108 - there is none yet
             )
             sender = Sender(
                 db,

@@ -46,15 +46,8 @@ def _sections(moments: Iterable[Moment]) -> Iterator[Iterator[CallEvent]]:
 
 
 def _read(section: list[Moment], *, first: bool) -> Iterator[CallEvent]:
-    reader = FrameReader()
-    spaced = len(section) == 1  # no sidecar: the order is all we have
-    frames: list[tuple[datetime, Frame]] = []
-    lost: datetime | None = None
-    for moment in section:
-        if moment.kind == "close":
-            lost = moment.at
-        for n, frame in enumerate(reader.feed(moment.data)):
-            frames.append((moment.at + n * ORDER if spaced else moment.at, frame))
+    frames = list(_frames(section))
+    lost = next((moment.at for moment in reversed(section) if moment.kind == "close"), None)
     began = section[0].at
     restored, held_until = _resynchronisation(frames, began)
     if restored is None and not first:
@@ -80,6 +73,14 @@ def _read(section: list[Moment], *, first: bool) -> Iterator[CallEvent]:
         yield from held
     if lost is not None:
         yield ev.FeedLost(lost, "the recorded connection ended")
+
+
+def _frames(section: list[Moment]) -> Iterator[tuple[datetime, Frame]]:
+    reader = FrameReader()
+    spaced = len(section) == 1  # no sidecar: the order is all we have
+    for moment in section:
+        for n, frame in enumerate(reader.feed(moment.data)):
+            yield moment.at + n * ORDER if spaced else moment.at, frame
 
 
 def _resynchronisation(

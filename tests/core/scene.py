@@ -1,6 +1,7 @@
 """Calls told event by event, in the order in which Asterisk tells them (TELEPHONY catalogue)."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any, Self
 
 from pbx_bridge.core import events as ev
 from pbx_bridge.core.call import Call, CallEnded, Observation
@@ -24,7 +25,7 @@ class Scene:
     def feed(self, event: CallEvent) -> None:
         self.told += self.tracker.receive(event)
 
-    def wait(self, seconds: float) -> "Scene":
+    def wait(self, seconds: float) -> Self:
         self.now += timedelta(seconds=seconds)
         return self
 
@@ -36,7 +37,7 @@ class Scene:
         exten: str = "+12125550100",
         context: str = "from-trunk",
         state: int = ChannelState.RING,
-    ) -> "Scene":
+    ) -> Self:
         name = f"PJSIP/trunk-{caller}"
         self.names[caller] = name
         self.feed(
@@ -53,7 +54,7 @@ class Scene:
         context: str = "from-office",
         exten: str = "s",
         state: int = ChannelState.DOWN,
-    ) -> "Scene":
+    ) -> Self:
         self.names[leg] = name or f"PJSIP/{leg}-{leg}"
         self.feed(
             ev.ChannelCreated(
@@ -62,7 +63,7 @@ class Scene:
         )
         return self
 
-    def rings(self, leg: str, by: str = "c", **more: str) -> "Scene":
+    def rings(self, leg: str, by: str = "c", **more: Any) -> Self:
         if leg not in self.names:
             self.leg(leg, **more)
         self.feed(ev.DialBegun(self.now, by, leg, self.names[leg], leg))
@@ -70,16 +71,16 @@ class Scene:
 
     def dial_ends(
         self, leg: str, status: str = "NOANSWER", by: str = "c", forward: str = ""
-    ) -> "Scene":
+    ) -> Self:
         self.feed(ev.DialEnded(self.now, by, leg, status, forward))
         return self
 
-    def up(self, *channels: str) -> "Scene":
+    def up(self, *channels: str) -> Self:
         for channel in channels:
             self.feed(ev.StateChanged(self.now, channel, ChannelState.UP))
         return self
 
-    def local(self, one: str, two: str) -> "Scene":
+    def local(self, one: str, two: str) -> Self:
         """Make both halves of a Local channel and pair them."""
         self.leg(one, name=f"Local/x@y-{one}{two};1")
         self.leg(two, name=f"Local/x@y-{one}{two};2")
@@ -93,7 +94,7 @@ class Scene:
         holding: bool = False,
         conference: bool = False,
         state: int = ChannelState.UP,
-    ) -> "Scene":
+    ) -> Self:
         for channel in channels:
             self.feed(
                 ev.BridgeEntered(
@@ -105,32 +106,38 @@ class Scene:
                     self.names.get(channel, f"PJSIP/{channel}-{channel}"),
                     state,
                     "c",
-                )  # fmt: skip
+                )
             )
         return self
 
-    def leaves(self, bridge: str, *channels: str) -> "Scene":
+    def leaves(self, bridge: str, *channels: str) -> Self:
         for channel in channels:
             self.feed(ev.BridgeLeft(self.now, channel, bridge))
         return self
 
-    def runs(self, application: str, data: str = "", on: str = "c") -> "Scene":
+    def transferred(
+        self, *transferers: str, bridges: tuple[str, ...] = ("b",), to: str = "102", blind: bool
+    ) -> Self:
+        self.feed(ev.Transferred(self.now, blind, "c", transferers, bridges, to))
+        return self
+
+    def runs(self, application: str, data: str = "", on: str = "c") -> Self:
         self.feed(ev.ApplicationStarted(self.now, on, application, data))
         return self
 
-    def sets(self, name: str, value: str, on: str = "c") -> "Scene":
+    def sets(self, name: str, value: str, on: str = "c") -> Self:
         self.feed(ev.VariableSet(self.now, on, name, value))
         return self
 
-    def caller_hangs_up(self, caller: str = "c") -> "Scene":
+    def caller_hangs_up(self, caller: str = "c") -> Self:
         self.feed(ev.HangupRequested(self.now, caller, by_far_end=True))
         return self
 
-    def pbx_hangs_up(self, caller: str = "c") -> "Scene":
+    def pbx_hangs_up(self, caller: str = "c") -> Self:
         self.feed(ev.HangupRequested(self.now, caller, by_far_end=False))
         return self
 
-    def gone(self, *channels: str, context: str = "from-trunk") -> "Scene":
+    def gone(self, *channels: str, context: str = "from-trunk") -> Self:
         for channel in channels:
             self.feed(ev.ChannelHungUp(self.now, channel, 16, context))
         return self

@@ -180,14 +180,14 @@ def forwarded_302_answered(s: Scene) -> None:
 
 def blind_transfer_unanswered(s: Scene) -> None:
     s.arrives().rings("p").up("p").dial_ends("p", "ANSWER").up("c").enters("b", "p", "c").wait(10)
-    s.feed(ev.Transferred(s.now, True, "c", ("p",), ("b",), "102"))
+    s.transferred("p", blind=True)
     s.leaves("b", "p", "c").gone("p").rings("q").wait(20).dial_ends("q").gone("q")
     s.pbx_hangs_up().gone("c")
 
 
 def blind_transfer_answered(s: Scene) -> None:
     s.arrives().rings("p").up("p").dial_ends("p", "ANSWER").up("c").enters("b", "p", "c").wait(10)
-    s.feed(ev.Transferred(s.now, True, "c", ("p",), ("b",), "102"))
+    s.transferred("p", blind=True)
     s.leaves("b", "p", "c").gone("p").rings("q").up("q").dial_ends("q", "ANSWER")
     s.enters("b2", "q", "c").gone("q", "c")
 
@@ -196,7 +196,7 @@ def attended_transfer(s: Scene) -> None:
     s.arrives().rings("p").up("p").dial_ends("p", "ANSWER").up("c").enters("b", "p", "c").wait(10)
     s.leg("p2", linkedid="p2", state=ChannelState.RING).rings("q", by="p2", linkedid="p2")
     s.up("q", "p2").enters("b2", "q", "p2").leaves("b", "c").enters("b2", "c")
-    s.feed(ev.Transferred(s.now, False, "c", ("p", "p2"), ("b", "b2"), "PJSIP/q-q"))
+    s.transferred("p", "p2", bridges=("b", "b2"), to="PJSIP/q-q", blind=False)
     s.gone("p", "p2").wait(20).gone("q", "c")
 
 
@@ -204,7 +204,7 @@ def blonde_transfer_never_answered(s: Scene) -> None:
     s.arrives().rings("p").up("p").dial_ends("p", "ANSWER").up("c").enters("b", "p", "c").wait(10)
     s.leg("p2", linkedid="p2", state=ChannelState.RING).local("l1", "l2")
     s.leaves("b", "p").enters("b", "l1", state=ChannelState.RINGING)
-    s.feed(ev.Transferred(s.now, False, "c", ("p", "p2"), ("b", ""), ""))
+    s.transferred("p", "p2", bridges=("b", ""), to="", blind=False)
     s.gone("p", "p2").rings("q", by="l2").wait(20).dial_ends("q").gone("q", "l1", "l2")
     s.pbx_hangs_up().gone("c")
 
@@ -623,3 +623,52 @@ class TestGaps:
         scene.feed(ev.Audited(scene.now, ()))
         assert scene.verdict == ("unobserved", "never_ended")
         assert scene.tracker.held == 0
+
+
+def members_voicemail_is_slow(s: Scene) -> None:
+    s.arrives().local("l1", "l2").rings("l1").up("l2", "l1").runs("VoiceMail", "101@default", "l2")
+    s.enters("b1", "l1", "c").wait(5).caller_hangs_up().leaves("b1", "c").gone("c")
+
+
+def test_voicemail_that_outlives_all_patience_ends_no_call_twice() -> None:
+    s = Scene()
+    members_voicemail_is_slow(s)
+    assert s.ended == []
+    s.wait(20)
+    s.told += s.tracker.expire(s.now)
+    assert s.verdict == ("missed", "voicemail_hangup")
+    s.gone("l1", "l2")
+    assert s.verdict == ("missed", "voicemail_hangup")
+    assert s.tracker.held == 0
+
+
+def test_voicemail_that_outlives_a_gap_ends_no_call_twice() -> None:
+    s = Scene()
+    members_voicemail_is_slow(s)
+    s.feed(ev.FeedLost(s.now, "a test"))
+    s.feed(ev.FeedRestored(s.now, "", (s.live("l1"), s.live("l2"))))
+    s.gone("l1", "l2")
+    assert s.verdict == ("missed", "voicemail_hangup")
+    assert s.tracker.held == 0
+
+
+def test_whom_a_caller_met_before_the_snapshot_and_lost_again_cannot_be_known() -> None:
+    """The events of the time in which the PBX is asked come after its answer, which is newer."""
+    s = Scene()
+    s.names["c"] = "PJSIP/trunk-c"
+    asked = s.now
+    s.wait(1).feed(ev.FeedRestored(s.now, "", (s.live("c", bridge="conference"),)))
+    s.now = asked
+    s.arrives().up("c").enters("conference", "c", conference=True)
+    s.wait(5).caller_hangs_up().leaves("conference", "c").gone("c")
+    assert s.verdict == ("unobserved", "feed_gap")
+
+
+def test_a_menu_that_answered_before_the_snapshot_met_nobody() -> None:
+    s = Scene()
+    s.names["c"] = "PJSIP/trunk-c"
+    asked = s.now
+    s.wait(1).feed(ev.FeedRestored(s.now, "", (s.live("c"),)))
+    s.now = asked
+    s.arrives().up("c").wait(5).caller_hangs_up().gone("c")
+    assert s.verdict == ("missed", "ivr_abandoned")

@@ -4,9 +4,11 @@ Each instance takes a free network 127.0.N.0/24 (PBX on .1, trunk on .2, phones 
 a run folder inside the tree, so that several run side by side. Root is needed for chroot.
 """
 
+# ruff: noqa: ASYNC109 - time limits are the trade of a test bed
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import itertools
 import os
@@ -46,7 +48,9 @@ SHORT_TIMES = (
 
 
 # What every start says about files and modules that the office does not have.
-_AT_START = re.compile(r"loader\.c|config_options\.c|res_sorcery_config\.c|pbx_variables\.c|cdrel_custom")
+_AT_START = re.compile(
+    r"loader\.c|config_options\.c|res_sorcery_config\.c|pbx_variables\.c|cdrel_custom"
+)
 
 
 class NoTestBed(Exception):  # noqa: N818 - a reason to skip, not an error
@@ -73,7 +77,7 @@ class Network:
 
     def __init__(self) -> None:
         for number in itertools.chain(range(20, 240)):
-            lock = Path(f"/tmp/pbx-bridge-net-{number}.lock").open("w", encoding="utf-8")  # noqa: S108, SIM115
+            lock = Path(f"/tmp/pbx-bridge-net-{number}.lock").open("w", encoding="utf-8")  # noqa: SIM115
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -251,9 +255,8 @@ match = {net.trunk}
         """`core restart now`: ends every call, then starts anew in the same process."""
         async with asyncio.timeout(20):
             ami = await self.ami()
-            start = len(ami.messages)
-            await ami.action(Action="Command", Command="core restart now")
-            await ami.wait_event("Shutdown", start)
+            with contextlib.suppress(ConnectionError):  # it may end before it has answered
+                await ami.action(Action="Command", Command="core restart now")
             await ami.closed.wait()
             await ami.close()
         await self.wait_booted()
@@ -272,13 +275,13 @@ match = {net.trunk}
     # ---------------------------------------------------------------- looking at it
 
     async def ami(self, user: str = "recorder", base: Path | None = None) -> AmiRecorder:
-        """A new AMI connection; `base` names the files to record it in."""
+        """Open an AMI connection; `base` names the files to record it in."""
         conf = (self.folder / "etc" / "manager.d" / f"{user}.conf").read_text("utf-8")
         secret = re.findall(r"(?m)^secret = (\S+)", conf)[0]
         return await AmiRecorder(self.net.pbx, self.ami_port, user, secret).connect(base)
 
     def tail(self, lines: int = 30) -> str:
-        """The end of its logs, for a failing test."""
+        """Give the end of its logs, for a failing test."""
         found = []
         for name in ("console.log", "messages.log", "full.log"):
             file = self.log / name

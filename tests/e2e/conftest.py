@@ -5,12 +5,13 @@
 `--captures DIR` keeps the AMI stream of every row, for replaying without an Asterisk.
 """
 
+# ruff: noqa: D401 - a fixture is a thing, not an act
 from __future__ import annotations
 
 import json
 import os
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +20,7 @@ import pytest_asyncio
 
 from .asterisk import ROOT, Asterisk, NoTestBed
 from .office import Call, Office
+from .service import RunningService
 
 VERSIONS = ("22", "16")
 _skipped: dict[str, str] = {}
@@ -59,21 +61,23 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.line(f"Asterisk {version}: {why}")
 
 
+def require_cached(version: str) -> None:
+    """A run that asks for no version makes no tree."""
+    script = ROOT / "scripts" / "asterisk-tree"
+    found = subprocess.run([script, "--find", version], capture_output=True, check=False)  # noqa: S603
+    if found.returncode:
+        raise NoTestBed(
+            f"no tree in the cache; `scripts/asterisk-tree {version}` or "
+            f"`pytest --asterisk {version}` makes it (as root, about a minute)"
+        )
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def asterisk(request: pytest.FixtureRequest) -> AsyncIterator[Asterisk]:
     version: str = request.param
     try:
-        script = ROOT / "scripts" / "asterisk-tree"
-        if (
-            not _wanted(request.config)
-            and subprocess.run(  # noqa: ASYNC221, S603
-                [script, "--find", version], capture_output=True, check=False
-            ).returncode
-        ):
-            raise NoTestBed(
-                f"no tree in the cache; `scripts/asterisk-tree {version}` or "
-                f"`pytest --asterisk {version}` makes it (as root, about a minute)"
-            )
+        if not _wanted(request.config):
+            require_cached(version)
         server = Asterisk(version)
     except NoTestBed as why:
         _skipped[version] = str(why)
@@ -86,17 +90,10 @@ async def asterisk(request: pytest.FixtureRequest) -> AsyncIterator[Asterisk]:
 
 
 def row_name(request: pytest.FixtureRequest) -> str:
-    name = request.node.name.removeprefix("test_")
-    return (
-        str(name)
-        .replace(f"asterisk{request.node.callspec.params['asterisk']}", "")
-        .strip("-[]")
-        .replace("[]", "")
-        .replace("[-", "[")
-        .replace("-]", "]")
-        .replace("[", "__")
-        .replace("]", "")
-    )
+    """`row_08_do_not_disturb_on_the_phone__480`: the name of the test without the Asterisk."""
+    name: str = request.node.originalname.removeprefix("test_")
+    traits = [t for t in request.node.callspec.id.split("-") if not t.startswith("asterisk")]
+    return "__".join([name, *traits])
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -117,7 +114,7 @@ async def office(request: pytest.FixtureRequest, asterisk: Asterisk) -> AsyncIte
     try:
         yield place
     finally:
-        if request.node.stash.get(FAILED, False) or os.environ.get("SIPP_REPORT"):
+        if request.node.stash.get(FAILED, False):
             print(place.sipp.report())  # noqa: T201 - pytest shows it with the failure
             print(asterisk.tail())  # noqa: T201
         await place.close()
@@ -131,7 +128,9 @@ FAILED = pytest.StashKey[bool]()
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> "object":
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if call.when == "call":
         item.stash[FAILED] = report.failed
@@ -141,20 +140,15 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 # -------------------------------------------------------------------- the seam to the service
 
 
-class Service(Protocol):
-    """What the tests need of a running pbx_bridge."""
-
-    async def judged(self, call: Call) -> tuple[str, str, bool]:
-        """Wait for the verdict on the call: disposition, reason, whether a text went out."""
-
-    async def knows_nothing_of(self, call: Call) -> bool:
-        """No inbound call from that number was judged."""
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def service(office: Office) -> Service | None:
-    """The real service, watching `office.asterisk`. To be filled in."""
-    return None
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def service(asterisk: Asterisk) -> AsyncIterator[RunningService]:
+    """The real service, watching this Asterisk for all rows."""
+    running = RunningService(asterisk)
+    await running.start()
+    try:
+        yield running
+    finally:
+        await running.close()
 
 
 class Verdict(Protocol):
@@ -164,24 +158,22 @@ class Verdict(Protocol):
 
 
 @pytest.fixture
-def verdict(office: Office, service: Service | None) -> Verdict:
+def verdict(office: Office, service: RunningService) -> Verdict:
     """The service must have judged this call so."""
 
     async def check(call: Call, disposition: str, reason: str, *, texted: bool) -> None:
         office.expect(call, disposition, reason, texted=texted)
-        if service is not None:
-            assert await service.judged(call) == (disposition, reason, texted)
+        assert await service.judged(call) == (disposition, reason, texted)
 
     return check
 
 
 @pytest.fixture
-def no_verdict(office: Office, service: Service | None) -> Callable[[Call], Awaitable[None]]:
+def no_verdict(office: Office, service: RunningService) -> Callable[[Call], Awaitable[None]]:
     """The service must not have taken this for a call from outside."""
 
     async def check(call: Call) -> None:
         office.expect(call, "none", "", texted=False)
-        if service is not None:
-            assert await service.knows_nothing_of(call)
+        assert await service.knows_nothing_of(call)
 
     return check

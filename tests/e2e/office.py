@@ -1,5 +1,6 @@
 """The office under test: callers, phones and mobiles that do what a row of the catalogue says."""
 
+# ruff: noqa: ASYNC109, ASYNC110, D401, PLR0917 - time limits and polling are the trade of a test bed
 from __future__ import annotations
 
 import asyncio
@@ -138,6 +139,7 @@ class Office:
         self.net = asterisk.net
         self.sipp = SippRunner(asterisk.tree, asterisk.inside)
         self.calls: list[Call] = []
+        self.opened_at = epoch()
         self._ports = itertools.count(5080, 2)
         self._bots: list[asyncio.Server] = []
         self.truth_file: Path | None = None  # set when the row is being captured
@@ -149,7 +151,7 @@ class Office:
 
     # ---------------------------------------------------------------- callers
 
-    async def place(  # noqa: PLR0913 - each is a plain trait of a call
+    async def place(
         self,
         did: str,
         *,
@@ -177,7 +179,7 @@ class Office:
             sender=f"<sip:{phone}@{self.net.pbx}>", headers="",
         )  # fmt: skip
 
-    async def _call(  # noqa: PLR0913
+    async def _call(
         self, address: str, number: str, to: str, ring: int, talk: int, keys: Keys, *,
         speaks: bool, sender: str, headers: str,
     ) -> Call:  # fmt: skip
@@ -186,14 +188,16 @@ class Office:
             address,
             port=next(self._ports),
             remote=f"{self.net.pbx}:5060",
-            speech=_SPEECH.format(file=self._speech) if speaks else "",
-            keys=press(keys, 20, _CALLER_START),
-            to=to,
-            user=number,
-            ring_ms=ring,
-            talk_ms=talk,
-            headers=headers,
-            **{"from": sender},
+            values={
+                "speech": _SPEECH.format(file=self._speech) if speaks else "",
+                "keys": press(keys, 20, _CALLER_START),
+                "from": sender,
+                "to": to,
+                "user": number,
+                "ring_ms": ring,
+                "talk_ms": talk,
+                "headers": headers,
+            },
         )
         call = Call(self, sipp, number, to, epoch())
         self.calls.append(call)
@@ -231,14 +235,14 @@ class Office:
         return await self._uas(scenario, self.net.phone(number), user=number, **values)
 
     async def _uas(self, scenario: str, address: str, **values: object) -> Sipp:
-        sipp = await self.sipp.start(scenario, address, calls=None, **values)
+        sipp = await self.sipp.start(scenario, address, calls=None, values=values)
         async with asyncio.timeout(5):
             while not _listening(address):
                 await asyncio.sleep(0.01)
         return sipp
 
     async def bot(self) -> None:
-        """A voice bot (FastAGI) that talks for two seconds."""
+        """Put a voice bot (FastAGI) on the line, which talks for two seconds."""
 
         async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
@@ -252,7 +256,7 @@ class Office:
     # ---------------------------------------------------------------- the PBX itself
 
     async def ami(self, **headers: str) -> Message:
-        """An action with all rights: what a panel or an administrator would do."""
+        """Act with all rights, as a panel or an administrator would."""
         answer = await self.control.action(**headers)
         assert answer.get("Response") in {"Success", "Follows", "Goodbye"}, answer
         return answer
@@ -268,7 +272,7 @@ class Office:
         )
 
     def seen(self, number: str) -> Call:
-        """A stand-in for a call that no SIPp placed, by the number that it is about."""
+        """Stand in for a call that no SIPp placed, by the number that it is about."""
         return Call(self, self.sipp.running[-1], number, "", epoch())
 
     async def quiet(self, timeout: float = 20) -> None:

@@ -31,6 +31,7 @@ CONFIG = """\
 name = "Miller & Sons"
 country = "US"
 timezone = "America/New_York"
+own_numbers = ["+16465550100"]
 
 [texting]
 enabled = true

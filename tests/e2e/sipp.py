@@ -1,5 +1,6 @@
 """SIPp as the outside world: callers on the trunk, phones on the desks."""
 
+# ruff: noqa: ASYNC109, ASYNC110 - time limits and polling are the trade of a test bed
 from __future__ import annotations
 
 import asyncio
@@ -7,6 +8,7 @@ import itertools
 import os
 import re
 import signal
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -93,7 +95,7 @@ class Sipp:
         ]
 
     def sent(self, method: str) -> list[SipMessage]:
-        """The requests of that method that it sent, or was sent for."""
+        """Give the requests of that method that it sent."""
         return [m for m in self.messages() if m.sent and m.method == method]
 
     def received(self, method: str) -> list[SipMessage]:
@@ -146,13 +148,15 @@ class SippRunner:
         port: int = 5060,
         remote: str = "",
         calls: int | None = 1,
-        **values: object,
+        values: Mapping[str, object],
     ) -> Sipp:
         """Start one; `values` fill the {{places}} of the scenario; `calls` None: until killed."""
         number = next(self._numbers)
         text = (SCENARIOS / f"{scenario}.xml").read_text("utf-8")
         for key, value in values.items():
-            text = text.replace("{{" + key + "}}", str(value or (1 if key.endswith("_ms") else value)))
+            text = text.replace(
+                "{{" + key + "}}", str(value or (1 if key.endswith("_ms") else value))
+            )
         if left := set(
             re.findall(r"\{\{\w+\}\}", re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL))
         ):
@@ -191,7 +195,7 @@ class SippRunner:
         self.running.clear()
 
     def report(self) -> str:
-        """What every SIPp of this test said and heard, for a failing test."""
+        """Say what every SIPp of this test said and heard, for a failing test."""
         return "\n".join(
             f"=== {sipp.name} (status {sipp.process.returncode})\n"
             + "\n".join(

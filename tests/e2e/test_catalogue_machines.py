@@ -6,8 +6,23 @@ from collections.abc import Awaitable, Callable
 
 from .conftest import Verdict
 from .office import (
-    AFTER_HOURS, AFTER_HOURS_EARLY, ANNOUNCE, BLOCKED, BOT, CLOSED, CONFERENCE, EARLY_MEDIA, ECHO,
-    FAX, IVR, MAILBOX_OPERATOR, NOBODY, RINGBACK_ONLY, WITH_VOICEMAIL, Call, Office,
+    AFTER_HOURS,
+    AFTER_HOURS_EARLY,
+    ANNOUNCE,
+    BLOCKED,
+    BOT,
+    CLOSED,
+    CONFERENCE,
+    EARLY_MEDIA,
+    ECHO,
+    FAX,
+    IVR,
+    MAILBOX_OPERATOR,
+    NOBODY,
+    RINGBACK_ONLY,
+    WITH_VOICEMAIL,
+    Call,
+    Office,
 )  # fmt: skip
 
 
@@ -50,7 +65,7 @@ async def test_row_35_voicemail_greeting_as_early_media(office: Office, verdict:
 
 
 async def test_row_36_menu_left_at_once(office: Office, verdict: Verdict) -> None:
-    call = await office.place(IVR, talk=1000)
+    call = await office.place(IVR, talk=400)
     await call.ended()
     await verdict(call, "missed", "ivr_abandoned", texted=False)
 
@@ -83,7 +98,7 @@ async def test_row_39_hang_up_during_announcement_before_ringing(
     office: Office, verdict: Verdict
 ) -> None:
     phone = await office.phone("101", ring=300)
-    call = await office.place(ANNOUNCE, talk=1000)
+    call = await office.place(ANNOUNCE, talk=400)
     await call.ended()
     assert not phone.received("INVITE")
     await verdict(call, "missed", "ivr_abandoned", texted=False)
@@ -147,7 +162,7 @@ async def test_row_61_fax(office: Office, verdict: Verdict) -> None:
 
 
 async def test_row_62_conference_alone(office: Office, verdict: Verdict) -> None:
-    call = await office.place(CONFERENCE, talk=2500)
+    call = await office.place(CONFERENCE, talk=5000)
     await call.ended()
     await verdict(call, "missed", "conference_alone", texted=False)
 
@@ -162,7 +177,7 @@ async def test_row_63_conference_joined_by_a_colleague(office: Office, verdict: 
 
 
 async def test_row_65_echo_test(office: Office, verdict: Verdict) -> None:
-    call = await office.place(ECHO, talk=1000)
+    call = await office.place(ECHO, talk=400)
     await call.ended()
     await verdict(call, "missed", "ivr_abandoned", texted=False)
 

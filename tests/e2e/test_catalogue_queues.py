@@ -6,8 +6,16 @@ import asyncio
 
 from .conftest import Verdict
 from .office import (
-    QUEUE_AGENTS, QUEUE_CLAIMS, QUEUE_LOCAL, QUEUE_NIGHTS, QUEUE_OVERFLOW, QUEUE_SALES,
-    QUEUE_SECOND, QUEUE_SUPPORT, QUEUE_VOICEMAIL, Office,
+    QUEUE_AGENTS,
+    QUEUE_CLAIMS,
+    QUEUE_LOCAL,
+    QUEUE_NIGHTS,
+    QUEUE_OVERFLOW,
+    QUEUE_SALES,
+    QUEUE_SECOND,
+    QUEUE_SUPPORT,
+    QUEUE_VOICEMAIL,
+    Office,
 )  # fmt: skip
 
 

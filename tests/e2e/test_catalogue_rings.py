@@ -6,8 +6,19 @@ import pytest
 
 from .conftest import Verdict
 from .office import (
-    DIRECT, EWA, FOLLOW_APP, FOLLOW_DIAL, FORWARD, GROUP, GROUP_LOCAL, GROUP_MAILBOX, HUNT,
-    UNREGISTERED, UNREGISTERED_VOICEMAIL, WITH_VOICEMAIL, Office,
+    DIRECT,
+    EWA,
+    FOLLOW_APP,
+    FOLLOW_DIAL,
+    FORWARD,
+    GROUP,
+    GROUP_LOCAL,
+    GROUP_MAILBOX,
+    HUNT,
+    UNREGISTERED,
+    UNREGISTERED_VOICEMAIL,
+    WITH_VOICEMAIL,
+    Office,
 )  # fmt: skip
 
 

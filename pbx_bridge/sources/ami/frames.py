@@ -52,7 +52,7 @@ class Frame:
         self._raw = raw
 
     def get(self, header: bytes) -> str:
-        """Read a header given as `\\r\\nName: `; empty if the message has none such."""
+        r"""Read a header given as `\r\nName: `; empty if the message has none such."""
         start = self._raw.find(header)
         if start < 0:
             return ""
@@ -78,13 +78,13 @@ def decode(raw: bytes) -> str:
 
 def _variable(raw: bytes) -> bool:
     # From the end, where Asterisk puts it.
-    at = raw.rfind(b"\r\nVariable: ") + 12
-    return at > 12 and raw[at : _line_end(raw, at)].lstrip(b"_") in VARIABLES
+    at = raw.rfind(b"\r\nVariable: ")
+    return at > 0 and raw[at + 12 : _line_end(raw, at + 12)].lstrip(b"_") in VARIABLES
 
 
 def _application(raw: bytes) -> bool:
-    at = raw.find(b"\r\nApplication: ") + 15
-    return at > 15 and raw[at : _line_end(raw, at)] in APPLICATIONS
+    at = raw.find(b"\r\nApplication: ")
+    return at > 0 and raw[at + 15 : _line_end(raw, at + 15)] in APPLICATIONS
 
 
 def _line_end(raw: bytes, start: int) -> int:

@@ -146,7 +146,7 @@ class Link(panoramisk.Manager):  # type: ignore[misc]  # panoramisk has no types
         return moment
 
     async def open(self, timeout: float) -> None:  # noqa: ASYNC109 - names the deadline in errors
-        """Connect and wait for Asterisk's greeting.
+        """Connect.
 
         Raises:
             OSError, ssl.SSLError, TimeoutError: as the network has it.
@@ -155,7 +155,6 @@ class Link(panoramisk.Manager):  # type: ignore[misc]  # panoramisk has no types
         """
         self.loop = asyncio.get_running_loop()
         self.lost = self.loop.create_future()
-        self._greeted = asyncio.Event()
         async with asyncio.timeout(timeout):
             await self.loop.create_connection(
                 lambda: LinkProtocol(self),
@@ -204,7 +203,7 @@ class Link(panoramisk.Manager):  # type: ignore[misc]  # panoramisk has no types
         return (await self._exchange(action, timeout))[1:-1]
 
     async def _exchange(self, action: dict[str, str], timeout: float) -> list[Message]:  # noqa: ASYNC109
-        if self.protocol is None or self.protocol.closed:
+        if self.protocol is None or self.protocol.closed:  # type: ignore[redundant-expr]  # None, by panoramisk, until connected
             raise LinkLost("not connected")
         # Left to itself, panoramisk sees by the answer whether a list follows; told to expect
         # one, it would wait for ever after an error.

@@ -15,7 +15,7 @@ class Problem:
     refused: bool = False
 
 
-def of_connecting(error: BaseException, host: str, port: int, username: str) -> Problem:
+def of_connecting(error: BaseException, host: str, port: int, username: str) -> Problem:  # noqa: PLR0911 - one a line
     """Explain an error of connecting or logging in."""
     where = f"{host}:{port}"
     match error:
@@ -71,4 +71,3 @@ NO_CALLS = (
     "manager.conf (read = system,call,agent,dialplan), and look for an eventfilter or "
     "disabledevents that hides Newchannel"
 )
-NOT_ASTERISK = "{where} is no Asterisk manager port: it greets with {banner!r}"

@@ -4,7 +4,7 @@ import asyncio
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import structlog
 
@@ -143,6 +143,9 @@ class AmiSource(Source):
         self._emit(ev.FeedRestored(self._now(), boot, channels))
         for event in held:
             self._emit(event)
+        for channel in channels or ():
+            if channel.channel_id == channel.linkedid:  # its birth was before our time
+                self._ask_about(channel.channel_id, channel.name)
 
     async def _watch(self, link: Link) -> None:
         """Listen until the connection is lost: the events come by themselves, to `_frames`."""
@@ -220,26 +223,27 @@ class AmiSource(Source):
             self._emit(event)
 
     def _born(self, event: ev.ChannelCreated) -> None:
-        """Ask how the number of an inbound call may be presented: no event says it reliably."""
-        link = self._link
         if (
-            link is None
-            or not self._may_ask
-            or len(self._asking) >= _MAX_ASKING
-            or event.state != ChannelState.RING
-            or event.channel_id != event.linkedid
-            or not self._is_inbound(event.context)
+            event.state == ChannelState.RING
+            and event.channel_id == event.linkedid
+            and self._is_inbound(event.context)
         ):
+            self._ask_about(event.channel_id, event.name)
+
+    def _ask_about(self, channel_id: str, name: str) -> None:
+        """Ask how the number of a call may be presented: no event says it reliably."""
+        link = self._link
+        if link is None or not self._may_ask or len(self._asking) >= _MAX_ASKING:
             return
         # Held in a set until done: the event loop keeps only weak references.
-        task = asyncio.get_running_loop().create_task(self._ask_presentation(link, event))
+        task = asyncio.get_running_loop().create_task(self._ask(link, channel_id, name))
         self._asking.add(task)
         task.add_done_callback(self._asking.discard)
 
-    async def _ask_presentation(self, link: Link, event: ev.ChannelCreated) -> None:
+    async def _ask(self, link: Link, channel_id: str, name: str) -> None:
         question = {
             "Action": "Getvar",
-            "Channel": event.name,
+            "Channel": name,
             "Variable": "CALLERID(num-pres)",
         }
         try:
@@ -253,4 +257,4 @@ class AmiSource(Source):
             return
         withheld = is_withheld(answer.get("Value", ""))
         if withheld:
-            self._put(ev.PresentationKnown(self._now(), event.channel_id, withheld))
+            self._put(ev.PresentationKnown(self._now(), channel_id, withheld))

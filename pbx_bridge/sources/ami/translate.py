@@ -52,7 +52,7 @@ def value(text: str) -> str:
 
 
 def unescape(text: str) -> str:
-    """Undo the C escapes that Asterisk puts into caller names (`O\\'Brien`)."""
+    r"""Undo the C escapes that Asterisk puts into caller names (`O\'Brien`)."""
     text = value(text)
     if "\\" not in text:
         return text

@@ -3,8 +3,9 @@
 They cannot see who really spoke: a caller in a menu, a queue or voicemail is ANSWERED too. So a
 call counts as answered if any row of it was answered by a real channel, and is left unknown if it
 was in an application that may have joined it to somebody (conference, parking, a voice bot): both
-err on the side of not texting. Needs `loguniqueid` and `newcdrcolumns` in cdr.conf, to tell which rows are one call,
-and, where the dialplan leaves the inbound context, the `trunks` of the PBX in our configuration.
+err on the side of not texting. Needs `loguniqueid` and `newcdrcolumns` in cdr.conf, to tell which
+rows are one call, and, where the dialplan leaves the inbound context, the `trunks` of the PBX in
+our configuration.
 """
 
 import csv
@@ -121,9 +122,22 @@ def judge(rows: Iterable[Row], inbound: Inbound) -> list[Call]:
         )
         if from_outside and not roots[0].channel.startswith("Local/"):
             call = _call(roots, parts)
-            if call.answered_at or all(row.application in _NOBODY_SPEAKS for row in roots):
+            if call.answered_at or _all_is_told(roots, parts):
                 judged.append(call)
     return judged
+
+
+def _all_is_told(roots: list[Row], parts: list[Row]) -> bool:
+    """Whether there was no way to reach a person that leaves no row of its own."""
+    if any(row.application not in _NOBODY_SPEAKS for row in roots):
+        return False
+    told = {row.channel for row in parts}
+    # Behind a Local channel that answered, and has no row for its other half, agents may wait.
+    return all(
+        row.far_channel.removesuffix(";1") + ";2" in told
+        for row in roots
+        if row.disposition == "ANSWERED" and row.far_channel.startswith("Local/")
+    )
 
 
 def _call(roots: list[Row], parts: list[Row]) -> Call:

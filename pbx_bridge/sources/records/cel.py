@@ -19,8 +19,14 @@ from pbx_bridge.core.tracker import CallTracker, Inbound
 from pbx_bridge.sources.records.tail import lines_since
 
 _COLUMNS = 20
-_BUSY_CAUSE = "17"
-_ELSEWHERE_CAUSE = "26"
+#: As `Dial` reads them (Q.850, and 26 for "answered elsewhere"); any other is NOANSWER.
+_STATUS_OF_CAUSE = {
+    "3": "CHANUNAVAIL",
+    "17": "BUSY",
+    "20": "CHANUNAVAIL",
+    "26": "CANCEL",
+    "34": "CONGESTION",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +83,21 @@ def judge(rows: Iterable[Row], inbound: Inbound) -> list[Call]:
     tracker = CallTracker(inbound)
     ended: list[Call] = []
     for event in _events(list(rows), inbound):
-        for told in tracker.receive(event):
-            if isinstance(told, CallEnded):
-                ended.append(replace(told.call, source="cel"))
+        ended += [
+            replace(told.call, source="cel")
+            for told in tracker.receive(event)
+            if isinstance(told, CallEnded)
+        ]
     return ended
 
 
-def _events(rows: list[Row], inbound: Inbound) -> Iterator[CallEvent]:
+def _events(  # noqa: C901, PLR0912, PLR0915 - one case an event
+    rows: list[Row], inbound: Inbound
+) -> Iterator[CallEvent]:
     is_inbound = inbound.matcher()
     states: dict[str, int] = {}
     conferring: set[str] = set()
+    unreached: set[str] = set()  # in a Dial of which no leg has come
     # The legs' ends stand before the caller's, so who gave up first has to be known beforehand.
     gave_up = {
         row.channel_id
@@ -104,6 +115,7 @@ def _events(rows: list[Row], inbound: Inbound) -> Iterator[CallEvent]:
                     row.at, row.channel_id, row.linkedid, row.channel, states[row.channel_id],
                     row.context, row.exten, row.number, row.name,
                 )  # fmt: skip
+                unreached.discard(row.linkedid)
                 if not root and not row.channel.endswith(";2"):
                     yield ev.DialBegun(
                         row.at, row.linkedid, row.channel_id, row.channel, row.channel
@@ -115,10 +127,17 @@ def _events(rows: list[Row], inbound: Inbound) -> Iterator[CallEvent]:
                 yield ev.StateChanged(row.at, row.channel_id, ChannelState.UP)
             case "BRIDGE_ENTER":
                 yield ev.BridgeEntered(
-                    row.at, row.channel_id, row.extra.get("bridge_id", ""),
-                    row.extra.get("bridge_technology", "") == "holding_bridge",
-                    row.channel_id in conferring, row.channel, states.get(row.channel_id, ChannelState.DOWN), row.linkedid,
-                )  # fmt: skip
+                    row.at,
+                    row.channel_id,
+                    row.extra.get("bridge_id", ""),
+                    holding=row.extra.get("bridge_technology", "") == "holding_bridge",
+                    conference=row.channel_id in conferring,
+                    name=row.channel,
+                    # Who was there before the part that is read may be an agent who waited for
+                    # hours, or a colleague in the conference: somebody who speaks.
+                    state=states.get(row.channel_id, ChannelState.UP),
+                    linkedid=row.linkedid,
+                )
             case "BRIDGE_EXIT":
                 yield ev.BridgeLeft(row.at, row.channel_id, row.extra.get("bridge_id", ""))
             case "APP_START" if row.application == "Queue":
@@ -128,6 +147,8 @@ def _events(rows: list[Row], inbound: Inbound) -> Iterator[CallEvent]:
             case "APP_START":
                 if row.application == "ConfBridge":
                     conferring.add(row.channel_id)
+                elif row.application == "Dial" and row.channel_id == row.linkedid:
+                    unreached.add(row.channel_id)
                 yield ev.ApplicationStarted(row.at, row.channel_id, row.application, row.data)
             case "PARK_START":
                 yield ev.Parked(row.at, row.channel_id, "")
@@ -145,14 +166,19 @@ def _events(rows: list[Row], inbound: Inbound) -> Iterator[CallEvent]:
                     yield ev.HangupRequested(row.at, row.linkedid, by_far_end=True)
                 yield ev.HangupRequested(row.at, row.channel_id, _by_far_end(row))
                 status = row.extra.get("dialstatus", "")
+                if not status and row.channel_id in unreached:
+                    status = "CHANUNAVAIL"
                 if status:
                     yield ev.VariableSet(row.at, row.channel_id, "DIALSTATUS", status)
                 if row.channel_id != row.linkedid:
                     yield ev.DialEnded(row.at, "", row.channel_id, _status(row), "")
             case "CHAN_END":
                 conferring.discard(row.channel_id)
+                unreached.discard(row.channel_id)
                 states.pop(row.channel_id, None)
                 yield ev.ChannelHungUp(row.at, row.channel_id, 0, row.context)
+            case _:
+                pass
 
 
 def _by_far_end(row: Row) -> bool:
@@ -160,10 +186,7 @@ def _by_far_end(row: Row) -> bool:
 
 
 def _status(row: Row) -> str:
-    cause = row.extra.get("hangupcause", "")
-    if cause == _BUSY_CAUSE:
-        return "BUSY"
-    return "CANCEL" if cause == _ELSEWHERE_CAUSE else "NOANSWER"
+    return _STATUS_OF_CAUSE.get(row.extra.get("hangupcause", ""), "NOANSWER")
 
 
 def _fields(line: str) -> list[str]:

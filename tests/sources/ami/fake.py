@@ -82,7 +82,7 @@ class FakeAmi:
         finally:
             writer.close()
 
-    def answer(self, action: Headers) -> str | None:
+    def answer(self, action: Headers) -> str | None:  # noqa: PLR0911 - one an action
         match action["Action"]:
             case "Challenge":
                 return self.success(action, Challenge="842")

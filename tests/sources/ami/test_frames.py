@@ -1,5 +1,6 @@
 """Whatever the packets, whatever the bytes: the same messages, and never an exception."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -39,11 +40,7 @@ def test_only_what_somebody_needs_is_read() -> None:
 def test_any_split_of_the_stream_gives_the_same_messages(cuts: list[int]) -> None:
     reader = FrameReader()
     edges = [0, *sorted(cuts), len(STREAM)]
-    frames = [
-        frame
-        for start, end in zip(edges, edges[1:], strict=False)
-        for frame in reader.feed(STREAM[start:end])
-    ]
+    frames = [frame for start, end in pairwise(edges) for frame in reader.feed(STREAM[start:end])]
     assert seen(frames) == seen(FrameReader().feed(STREAM))
     assert reader.banner == b"Asterisk Call Manager/11.0.0"
     assert reader.damaged == 0

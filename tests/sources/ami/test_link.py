@@ -35,11 +35,9 @@ class Tape:
 async def linked(
     ami: FakeAmi, frames: list[Frame] | None = None, tape: Tape | None = None
 ) -> AsyncIterator[Link]:
+    seen = [] if frames is None else frames
     async with serving(ami):
-        link = Link(
-            "127.0.0.1", ami.port, tls=None,
-            on_frames=[].extend if frames is None else frames.extend, tap=tape,
-        )  # fmt: skip
+        link = Link("127.0.0.1", ami.port, tls=None, on_frames=seen.extend, tap=tape)
         await link.open(timeout=5)
         try:
             yield link
@@ -142,8 +140,8 @@ async def test_a_tap_sees_the_bytes_as_they_came() -> None:
     data = b"".join(what for kind, what in tape.entries if kind == "data" and type(what) is bytes)
     assert data.startswith(b"Asterisk Call Manager")
     assert b"\xff\xfe noise" in data
-    assert [kind for kind, _ in tape.entries][0] == "connect"
-    assert [kind for kind, _ in tape.entries][-1] == "close"
+    kinds = [kind for kind, _ in tape.entries]
+    assert (kinds[0], kinds[-1]) == ("connect", "close")
 
 
 async def test_nothing_is_ever_sent_again() -> None:

@@ -16,6 +16,7 @@ from pbx_bridge.core.events import CallEvent
 from pbx_bridge.core.tracker import Inbound
 from pbx_bridge.sources.ami import source as source_module
 from pbx_bridge.sources.ami.source import AmiAccess, AmiSource
+from tests.service import until
 
 from .fake import HANGUP, NEWCHANNEL, FakeAmi, Headers, denied, serving, silent
 
@@ -122,8 +123,7 @@ async def test_pings_keep_a_quiet_connection() -> None:
         watching(ami, ping_interval=timedelta(seconds=0.02)) as watch,
     ):
         await watch.restored()
-        while sum(action["Action"] == "Ping" for action in ami.asked) < 5:
-            await asyncio.sleep(0.01)
+        await until(lambda: sum(action["Action"] == "Ping" for action in ami.asked) >= 5)
         assert ami.connections == 1
         assert watch.events.empty()
 
@@ -131,9 +131,7 @@ async def test_pings_keep_a_quiet_connection() -> None:
 async def problem_of(ami: FakeAmi, **access: Any) -> str:
     with capture_logs() as logs:
         async with watching(ami, **access):
-            async with asyncio.timeout(5):
-                while not any(line["event"] == "pbx_down" for line in logs):
-                    await asyncio.sleep(0.01)
+            await until(lambda: any(line["event"] == "pbx_down" for line in logs))
     return str(next(line["problem"] for line in logs if line["event"] == "pbx_down"))
 
 
@@ -147,8 +145,7 @@ async def test_a_wrong_secret_says_where_to_look() -> None:
 
 async def test_after_a_refused_login_it_goes_on_trying() -> None:
     async with serving(FakeAmi(secret="other")) as ami, watching(ami, secret="s3cret") as watch:
-        while ami.connections < 3:
-            await asyncio.sleep(0.01)
+        await until(lambda: ami.connections >= 3)
         ami.secret = "s3cret"
         await watch.restored()
 
@@ -196,9 +193,7 @@ async def test_calls_without_events_are_noticed() -> None:
     ami = FakeAmi(channels=[{"Uniqueid": "1", "Channel": "PJSIP/trunk-1"}])
     with capture_logs() as logs:
         async with serving(ami), watching(ami, audit_interval=timedelta(seconds=0.02)):
-            async with asyncio.timeout(5):
-                while not any("add `call`" in str(line.get("problem")) for line in logs):
-                    await asyncio.sleep(0.01)
+            await until(lambda: any("add `call`" in str(line.get("problem")) for line in logs))
 
 
 async def test_a_withheld_number_is_asked_for() -> None:
@@ -222,3 +217,20 @@ async def test_stopping_closes_the_connection_and_starts_none() -> None:
             await watch.restored()
         await asyncio.sleep(0.05)
         assert ami.connections == 1
+
+
+async def test_of_a_call_found_live_it_is_asked_whether_its_number_is_withheld() -> None:
+    def withheld(ami: FakeAmi, action: Headers) -> str:
+        return ami.success(action, Variable=action["Variable"], Value="prohib_passed_screen")
+
+    root = {"Uniqueid": "1", "Linkedid": "1", "Channel": "PJSIP/trunk-1", "ChannelState": "4"}
+    leg = {"Uniqueid": "2", "Linkedid": "1", "Channel": "PJSIP/101-2", "ChannelState": "5"}
+    ami = FakeAmi(answers={"Getvar": withheld}, channels=[root, leg])
+    async with serving(ami), watching(ami) as watch:
+        await watch.restored()
+        told = await watch.next()
+        assert isinstance(told, ev.PresentationKnown)
+        assert (told.channel_id, told.withheld) == ("1", True)
+        assert [asked["Channel"] for asked in ami.asked if asked["Action"] == "Getvar"] == [
+            "PJSIP/trunk-1"
+        ]

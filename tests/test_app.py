@@ -1,0 +1,442 @@
+"""The service as a whole, run as a process: starting, reloading, stopping, and whatever fails."""
+
+import asyncio
+import json
+import re
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pbx_bridge.core.delivery import State
+from tests.gateways.fakes import Behaviour, FakeTwilio, Request
+from tests.service import ROOT, Office, office, pbx, until
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncIterator[Office]:
+    async with office(tmp_path) as made:
+        yield made
+
+
+async def _states(place: Office) -> list[State]:
+    return [message.state for message in await place.messages()]
+
+
+def _problem(entry: dict[str, Any]) -> str:
+    return str(entry["problem"])
+
+
+# -- the main job ---------------------------------------------------------------------------
+
+
+async def test_a_missed_caller_is_texted_within_a_second(place: Office) -> None:
+    service = await place.start_watching()
+    number = place.pbx.misses()
+    await until(lambda: place.texts == {number: 1}, 1)
+    await service.told("message_accepted")
+    assert await service.stops() == 0
+    assert await _states(place) == [State.ACCEPTED]
+
+
+async def test_an_answered_caller_is_not_texted(place: Office) -> None:
+    service = await place.start_watching()
+    line = place.pbx.calls()
+    place.pbx.answers_it(line)
+    place.pbx.ends(line)
+    assert (await service.told("call_judged"))["decision"] == "skip"
+    assert await service.stops() == 0
+    assert await place.messages() == []
+
+
+async def test_two_pbxs_at_once_with_the_same_uniqueids(place: Office) -> None:
+    async with pbx() as branch:
+        tables = (place.pbx_table("office", place.pbx), place.pbx_table("branch", branch))
+        place.configure(pbx="\n".join(tables))
+        service = await place.start()
+        await service.told("pbx_up", times=2)
+        one = place.pbx.calls()
+        other = branch.calls(like=one)
+        branch.ends(other)
+        place.pbx.ends(one)
+        await service.told("message_accepted", times=2)
+        assert await service.stops() == 0
+    assert place.texts == {one.number: 1, other.number: 1}
+    assert {record.pbx for record in await place.calls()} == {"office", "branch"}
+
+
+async def test_shadow_mode_is_the_default_and_tells_what_would_have_been(place: Office) -> None:
+    text = place.config.read_text()
+    place.config.write_text(text.replace("enabled = true\n", ""))
+    service = await place.start_watching()
+    assert (await service.told("started"))["mode"] == "shadow: nothing is sent"
+    number = place.pbx.misses()
+
+    async def shadowed() -> bool:
+        return await _states(place) == [State.SHADOW]
+
+    await until(shadowed)
+    listing = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "pbx_bridge", "calls", "--json", "-c", str(place.config)),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+    )
+    out, _ = await listing.communicate()
+    (told,) = map(json.loads, out.decode().splitlines())
+    assert (told["caller"], told["disposition"]) == (number, "missed")
+    assert (told["decision"]["outcome"], told["message_state"]) == ("shadow", "shadow")
+    assert await service.stops() == 0
+    assert place.server.requests == []
+
+
+# -- the PBX --------------------------------------------------------------------------------
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+async def test_a_pbx_that_comes_up_later_is_found(place: Office) -> None:
+    port = _free_port()
+    place.configure(
+        pbx=place.pbx_table("office", place.pbx).replace(str(place.pbx.port), str(port))
+    )
+    service = await place.start()
+    assert "nothing listens on" in _problem(await service.told("pbx_down", times=2))
+    async with pbx(port=port) as late:
+        await service.told("pbx_up")
+        number = late.misses()
+        await service.told("message_accepted")
+    assert place.texts == {number: 1}
+    assert await service.stops() == 0
+
+
+async def test_a_wrong_secret_is_one_clear_line_a_try_and_it_goes_on_trying(place: Office) -> None:
+    place.configure(pbx=place.pbx_table("office", place.pbx, secret="hunter2"))
+    service = await place.start()
+    entry = await service.told("pbx_down", times=3)
+    assert "refuses the login of 'bridge'" in _problem(entry)
+    assert "manager.conf" in _problem(entry)
+    assert "\n" not in _problem(entry)
+    assert place.pbx.connections >= 3
+    assert "hunter2" not in "".join(service.raw)
+    assert await service.stops() == 0
+
+
+async def test_what_was_missed_while_the_connection_was_broken_is_texted(place: Office) -> None:
+    service = await place.start_watching()
+    line = place.pbx.calls()
+    place.pbx.hang_up()
+    place.pbx.ends(line)
+    number = place.pbx.misses()
+    await service.told("message_accepted", times=2)
+    assert place.texts == {line.number: 1, number: 1}
+    assert await service.stops() == 0
+
+
+async def test_a_call_that_was_up_in_the_gap_is_read_from_the_records_when_it_has_ended(
+    place: Office,
+) -> None:
+    """What a person said to the caller meanwhile, nobody saw: the live watch cannot judge it."""
+    service = await place.start_watching()
+    line = place.pbx.calls()
+    place.pbx.alive[line.root]["ChannelState"] = "6"  # a menu answered
+    place.pbx.hang_up()
+    await service.told("pbx_up", times=2)
+    await service.told("records_read")
+    place.pbx.alive[line.root]["ChannelState"] = "4"
+    place.pbx.ends(line)
+    await service.told("message_accepted")
+    (record,) = await place.calls()
+    assert record.call.source == "cel"
+    assert place.texts == {line.number: 1}
+    assert await service.stops() == 0
+
+
+# -- SIGHUP ---------------------------------------------------------------------------------
+
+
+async def test_sighup_applies_a_good_configuration(place: Office) -> None:
+    place.configure(enabled="false")
+    service = await place.start_watching()
+    place.configure()
+    service.signal(signal.SIGHUP)
+    entry = await service.told("config_reloaded")
+    assert (entry["mode"], entry["needs_restart"]) == ("live", [])
+    number = place.pbx.misses()
+    await until(lambda: place.texts == {number: 1})
+    assert await service.stops() == 0
+
+
+async def test_sighup_keeps_the_old_configuration_if_the_new_one_is_bad(place: Office) -> None:
+    service = await place.start_watching()
+    place.configure(delay='"soon"')
+    service.signal(signal.SIGHUP)
+    problem = _problem(await service.told("config_kept_old"))
+    assert re.search(rf"{re.escape(str(place.config))}:7: texting\.delay = \"soon\": ", problem)
+    number = place.pbx.misses()
+    await until(lambda: place.texts == {number: 1})
+    place.configure(enabled="false")
+    service.signal(signal.SIGHUP)
+    assert (await service.told("config_reloaded"))["mode"] == "shadow: nothing is sent"
+    assert await service.stops() == 0
+
+
+async def test_sighup_sends_through_the_new_gateway(
+    place: Office, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    service = await place.start_watching()
+    async with office(tmp_path_factory.mktemp("other")) as other:
+        place.configure(gateway=other.twilio())
+        service.signal(signal.SIGHUP)
+        await service.told("config_reloaded")
+        number = place.pbx.misses()
+        await service.told("message_accepted")
+        assert await service.stops() == 0
+        assert (other.texts, place.texts) == ({number: 1}, {})
+
+
+async def test_sighup_that_switches_texting_off_stops_what_is_queued(place: Office) -> None:
+    place.configure(delay='"2s"')
+    service = await place.start_watching()
+    place.pbx.misses()
+    await service.told("call_judged")
+    place.configure(enabled="false")
+    service.signal(signal.SIGHUP)
+
+    async def cancelled() -> bool:
+        return await _states(place) == [State.CANCELLED]
+
+    await until(cancelled)
+    assert await service.stops() == 0
+    assert place.server.requests == []
+
+
+async def test_a_pbx_that_is_gone_from_the_new_configuration_needs_a_restart(
+    place: Office,
+) -> None:
+    service = await place.start_watching()
+    for times in (1, 2):
+        place.configure(pbx=place.pbx_table("elsewhere", place.pbx))
+        service.signal(signal.SIGHUP)
+        entry = await service.told("config_reloaded", times=times)
+        assert entry["needs_restart"] == ["pbx"]
+    place.pbx.hang_up()
+    number = place.pbx.misses()
+    await service.told("message_accepted")
+    assert place.texts == {number: 1}
+    assert await service.stops() == 0
+
+
+# -- SIGTERM --------------------------------------------------------------------------------
+
+
+async def test_sigterm_lets_a_request_in_hand_finish(tmp_path: Path) -> None:
+    fake = FakeTwilio()
+    async with office(tmp_path, fake) as place:
+        service = await place.start_watching()
+
+        def stop(_: Request) -> None:
+            service.signal(signal.SIGTERM)  # while the request is in hand
+
+        fake.after = stop
+        number = place.pbx.misses()
+        assert await service.ended(10) == 0
+        assert place.texts == {number: 1}
+        assert await _states(place) == [State.ACCEPTED]
+
+
+async def test_sigterm_leaves_a_text_that_is_not_due_for_the_next_start(place: Office) -> None:
+    place.configure(delay='"1h"')
+    text = place.config.read_text()
+    place.config.write_text(text.replace("[texting]", '[texting]\nexpires_after = "2h"'))
+    service = await place.start_watching()
+    number = place.pbx.misses()
+    await service.told("call_judged")
+    assert await service.stops() == 0
+    assert await _states(place) == [State.QUEUED]
+    assert place.server.requests == []
+    with sqlite3.connect(place.folder / "bridge.db") as connection:
+        connection.execute("UPDATE message SET due_at = created_at")
+    connection.close()
+    service = await place.start()
+    await service.told("message_accepted")
+    assert place.texts == {number: 1}
+    assert await service.stops() == 0
+
+
+async def test_sigterm_while_the_gateway_hangs_ends_in_time_and_says_uncertain(
+    tmp_path: Path,
+) -> None:
+    async with office(tmp_path, Behaviour.HANG) as place:
+        place.configure(gateway=place.plain())
+        service = await place.start_watching()
+        place.pbx.misses()
+        await until(lambda: len(place.server.requests) == 1)
+        started = asyncio.get_running_loop().time()
+        assert await service.stops() == 0
+        assert asyncio.get_running_loop().time() - started < 10
+        await service.told("stopped_while_sending")
+        (message,) = await place.messages()
+    assert message.state is State.UNCERTAIN
+    assert message.detail == "the service was stopped while sending it"
+
+
+async def test_a_database_that_stays_locked_does_not_hold_up_the_end(place: Office) -> None:
+    assert await (await place.start_watching()).stops() == 0
+    service = await place.start_watching(
+        seconds={"app.DRAIN": 0.5, "app.LAST_EXIT": 1, "followup.HEARTBEAT": 0.2}
+    )
+    await until(lambda: _seen_lately(place))
+    with sqlite3.connect(place.folder / "bridge.db", isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        number = place.pbx.misses()
+        service.signal(signal.SIGTERM)
+        assert await service.ended(10) == 1
+        other.execute("ROLLBACK")
+    other.close()
+    await service.told("stopped_by_force")
+    service = await place.start()
+    await service.told("message_accepted")
+    assert place.texts == {number: 1}
+    assert await service.stops() == 0
+
+
+def _seen_lately(place: Office) -> bool:
+    """Tell whether the heartbeat has beaten since the feed was restored."""
+    connection = sqlite3.connect(place.folder / "bridge.db")
+    try:
+        (seen,) = connection.execute("SELECT seen_at FROM pbx").fetchone()
+        gaps = connection.execute("SELECT max(ended) FROM gap").fetchone()
+    finally:
+        connection.close()
+    return gaps[0] is not None and seen > gaps[0]
+
+
+async def test_sigint_is_as_good_as_sigterm(place: Office) -> None:
+    service = await place.start_watching()
+    service.signal(signal.SIGINT)
+    assert await service.ended(10) == 0
+
+
+# -- what is wrong from the start -----------------------------------------------------------
+
+
+async def test_a_wrong_configuration_is_reported_and_ends_with_2(place: Office) -> None:
+    place.configure(enabled="maybe", delay='"soon"')
+    service = await place.run("pbx_bridge", "run", "-c", str(place.config))
+    assert await service.ended() == 2
+    report = "".join(service.raw)
+    assert f"{place.config}:6" in report
+    place.configure(delay='"soon"', database="")
+    service = await place.run("pbx_bridge", "run", "-c", str(place.config))
+    assert await service.ended() == 2
+    assert f"{place.config}:7: texting.delay" in "".join(service.raw)
+    assert "Traceback" not in "".join(service.raw)
+
+
+async def test_an_unwritable_database_is_one_clear_line_and_ends_with_1(place: Office) -> None:
+    place.configure(database=f"{place.config}/bridge.db")
+    service = await place.start()
+    assert await service.ended() == 1
+    (line,) = service.raw
+    assert "cannot be opened for writing" in line
+    assert place.pbx.connections == 0
+
+
+# -- what goes wrong meanwhile --------------------------------------------------------------
+
+
+async def test_a_bug_ends_the_process_with_a_traceback(place: Office) -> None:
+    service = await place.start(fail_at="recorded")
+    assert await service.ended() == 1
+    entry = service.log[-1]
+    assert (entry["event"], entry["level"]) == ("bug", "critical")
+    assert "ZeroDivisionError: a bug, as far as anybody can tell" in entry["exception"]
+
+
+async def test_a_bug_while_sending_ends_the_process_and_loses_nothing(place: Office) -> None:
+    service = await place.start(fail_at="settled")
+    await service.told("pbx_up")
+    numbers = [place.pbx.misses(), place.pbx.misses()]
+    assert await service.ended() == 1
+    assert service.log[-1]["event"] == "bug"
+    service = await place.start_watching()
+
+    async def accepted() -> bool:
+        return await _states(place) == [State.ACCEPTED] * 2
+
+    await until(accepted)
+    assert await service.stops() == 0
+    assert place.texts == dict.fromkeys(numbers, 1)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Mount a disk of two megabytes."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount, umount = shutil.which("mount"), shutil.which("umount")
+    if mount is None or umount is None:
+        pytest.skip("no mount command: a full disk cannot be tried here")
+    command = [mount, "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
+    made = subprocess.run(command, capture_output=True, check=False, text=True)  # noqa: S603
+    if made.returncode:
+        pytest.skip(f"a full disk cannot be tried here: {made.stderr.strip()}")
+    yield folder
+    subprocess.run([umount, "-l", str(folder)], check=True)  # noqa: S603
+
+
+async def test_a_full_disk_delays_and_loses_nothing(place: Office, small_disk: Path) -> None:
+    place.configure(database=str(small_disk / "bridge.db"))
+    service = await place.start_watching()
+    ballast = small_disk / "ballast"
+    _fill(ballast)
+    numbers = [place.pbx.misses() for _ in range(5)]
+    entry = await service.told("database_unavailable")
+    assert "is full: free some space" in _problem(entry)
+    assert service.runs
+    assert place.server.requests == []
+    ballast.unlink()
+    await service.told("message_accepted", times=5)
+    assert place.texts == dict.fromkeys(numbers, 1)
+    assert await service.stops() == 0
+
+
+async def test_stopped_on_a_full_disk_it_finds_the_calls_again(
+    place: Office, small_disk: Path
+) -> None:
+    place.configure(database=str(small_disk / "bridge.db"))
+    service = await place.start_watching(seconds={"app.DRAIN": 1})
+    number = place.pbx.misses()
+    await service.told("message_accepted")
+    ballast = small_disk / "ballast"
+    _fill(ballast)
+    later = place.pbx.misses()
+    await service.told("database_unavailable")
+    assert await service.stops() == 0
+    await service.told("stopped_while_judging")
+    ballast.unlink()
+    service = await place.start()
+    await service.told("message_accepted")
+    assert place.texts == {number: 1, later: 1}
+    assert await service.stops() == 0
+
+
+def _fill(ballast: Path) -> None:
+    with ballast.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(b"x" * 4096)
+        except OSError:
+            return
