@@ -167,7 +167,7 @@ class Settings(_Model):
     idempotency_header: str | None = Field(default=None, pattern=r"^[A-Za-z0-9-]+$")
     lookup: Lookup | None = None
     check_url: str | None = None
-    timeout: float = Field(default=10.0, gt=0, le=60)  #: seconds for one request
+    timeout: float = Field(default=10.0, gt=0, le=10)  #: seconds; the sender waits no longer
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -167,6 +167,7 @@ def _reading_engine(path: Path) -> AsyncEngine:
         poolclass=AsyncAdaptedQueuePool,
         pool_size=1,
         max_overflow=0,
+        hide_parameters=True,  # a traceback must not tell whom we texted, and what
     )
     _prepare_engine(engine.sync_engine, "BEGIN", _reader_pragmas)
     return engine
@@ -179,7 +180,7 @@ def _writing_engine(path: Path) -> Engine:
             _uri(path, "rwc"), uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000
         )
 
-    engine = create_engine("sqlite://", creator=connect, poolclass=StaticPool)
+    engine = create_engine("sqlite://", creator=connect, poolclass=StaticPool, hide_parameters=True)
     _prepare_engine(engine, "BEGIN IMMEDIATE", _writer_pragmas)
     return engine
 
@@ -281,6 +282,11 @@ def _explained(path: Path) -> Iterator[None]:
         if code in PASSING:
             raise StoreUnavailable(
                 f"the database {path} cannot be written ({origin}): check the disk"
+            ) from error
+        if code == sqlite3.SQLITE_BUSY:
+            raise StoreProblem(
+                f"the database {path} is locked by another program: end that (a second service, an "
+                "open sqlite3 shell, a backup), then start again"
             ) from error
         if code == sqlite3.SQLITE_CANTOPEN:
             raise StoreProblem(

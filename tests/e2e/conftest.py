@@ -5,9 +5,10 @@
 `--captures DIR` keeps the AMI stream of every row, for replaying without an Asterisk.
 """
 
-# ruff: noqa: D401 - a fixture is a thing, not an act
+
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -74,6 +75,13 @@ def require_cached(version: str) -> None:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def asterisk(request: pytest.FixtureRequest) -> AsyncIterator[Asterisk]:
+    async with one_asterisk(request) as server:
+        yield server
+
+
+@contextlib.asynccontextmanager
+async def one_asterisk(request: pytest.FixtureRequest) -> AsyncIterator[Asterisk]:
+    """Run an Asterisk of the version that the test is to have, or skip the test."""
     version: str = request.param
     try:
         if not _wanted(request.config):

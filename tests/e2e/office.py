@@ -1,6 +1,6 @@
 """The office under test: callers, phones and mobiles that do what a row of the catalogue says."""
 
-# ruff: noqa: ASYNC109, ASYNC110, D401, PLR0917 - time limits and polling are the trade of a test bed
+# ruff: noqa: ASYNC109, ASYNC110, PLR0917 - time limits and polling are the trade of a test bed
 from __future__ import annotations
 
 import asyncio

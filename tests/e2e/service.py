@@ -10,16 +10,18 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from aiohttp import web
 
 from pbx_bridge.core.delivery import State
-from pbx_bridge.store import calls, outbox
+from pbx_bridge.store import calls, feed, outbox
 from pbx_bridge.store.calls import CallRecord
 from pbx_bridge.store.db import Database
+from pbx_bridge.store.feed import Gap
 
 from .asterisk import Asterisk
 from .office import Call
@@ -41,19 +43,10 @@ max_per_day = 10000
 template = "Sorry that we missed your call to {{line}}."
 
 [[pbx]]
-name = "office"
-host = "{host}"
-port = {port}
-username = "pbxbridge"
-secret = "change-me"
-inbound_contexts = ['^from-trunk$']
-trunks = ["trunk"]
-answered_applications = ["ReceiveFAX", "AGI"]
+{pbx}
 
 [pbx.records]
-cel_csv = "{log}/cel-custom/Master.csv"
-cdr_csv = "{log}/cdr-csv/Master.csv"
-queue_log = "{log}/queue_log"
+{records}
 timezone = "UTC"
 
 [gateways.test]
@@ -70,6 +63,22 @@ path = "{folder}/pbx-bridge.db"
 level = "debug"
 format = "json"
 """
+
+#: Settings of [[pbx]], as TOML has them.
+PBX = {
+    "name": '"office"',
+    "username": '"pbxbridge"',
+    "secret": '"change-me"',
+    "inbound_contexts": "['^from-trunk$']",
+    "trunks": '["trunk"]',
+    "answered_applications": '["ReceiveFAX", "AGI"]',
+}
+#: Where the PBX writes down what happened, below its log folder.
+RECORDS = {
+    "cel_csv": "cel-custom/Master.csv",
+    "cdr_csv": "cdr-csv/Master.csv",
+    "queue_log": "queue_log",
+}
 
 
 @dataclass(frozen=True)
@@ -112,10 +121,28 @@ class SmsServer:
 
 
 class RunningService:
-    """`pbx-bridge run` against one Asterisk."""
+    """`pbx-bridge run` against one Asterisk.
 
-    def __init__(self, asterisk: Asterisk, *, delay: str = "1s") -> None:
+    `records` are those of `RECORDS` that it may read; `pbx` are settings of [[pbx]] that differ
+    from `PBX`, as TOML has them.
+    """
+
+    def __init__(
+        self,
+        asterisk: Asterisk,
+        *,
+        delay: str = "1s",
+        records: Collection[str] = tuple(RECORDS),
+        pbx: Mapping[str, str] | None = None,
+    ) -> None:
         self.asterisk, self.delay = asterisk, delay
+        self._records_read = records
+        self._pbx = {
+            **PBX,
+            "host": f'"{asterisk.net.pbx}"',
+            "port": str(asterisk.ami_port),
+            **(pbx or {}),
+        }
         self.folder = Path(tempfile.mkdtemp(prefix="pbx-bridge-e2e-"))
         self.gateway = SmsServer()
         self.log: list[dict[str, object]] = []
@@ -136,18 +163,7 @@ class RunningService:
 
     async def start(self) -> None:
         """Start it, and wait until it watches."""
-        if not self.gateway.port:
-            await self.gateway.start()
-        self.config.write_text(
-            CONFIG.format(
-                delay=self.delay,
-                host=self.asterisk.net.pbx,
-                port=self.asterisk.ami_port,
-                log=self.asterisk.log,
-                gateway=self.gateway.port,
-                folder=self.folder,
-            )
-        )
+        await self.configure()
         seen = len(self.log)
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "pbx_bridge", "run", "-c", str(self.config)),
@@ -156,6 +172,25 @@ class RunningService:
         )
         self._reading = asyncio.create_task(self._read(self._process))  # noqa: TID251 - awaited in end
         await self.said("pbx_up", since=seen)
+
+    async def configure(self) -> None:
+        """Write its configuration, and have the gateway there that it names."""
+        if not self.gateway.port:
+            await self.gateway.start()
+        records = {
+            name: f'"{self.asterisk.log / file}"'
+            for name, file in RECORDS.items()
+            if name in self._records_read
+        }
+        self.config.write_text(
+            CONFIG.format(
+                delay=self.delay,
+                pbx=_toml(self._pbx),
+                records=_toml(records),
+                gateway=self.gateway.port,
+                folder=self.folder,
+            )
+        )
 
     async def end(self, how: signal.Signals = signal.SIGTERM) -> int:
         """End it; give its exit code."""
@@ -238,6 +273,30 @@ class RunningService:
         self._unknown.append(call.number)
         return await self._records(call.number) == []
 
+    async def searched(self, *, since: int) -> None:
+        """Wait until it has looked into the PBX's records after a gap, and judged what it found.
+
+        `since` is how long its log was before.
+        """
+        await self.said("records_read", since=since)
+        async with asyncio.timeout(10):
+            while any(gap.ended is None for gap in await self.gaps()):
+                await asyncio.sleep(0.05)
+
+    async def gaps(self) -> list[Gap]:
+        """Give the times in which it did not watch."""
+        ever = datetime.fromtimestamp(0, UTC)
+        async with Database.read_only(self.database) as db:
+            return await db.read(lambda tx: feed.gaps(tx, "office", ever))
+
+    async def records_of(self, call: Call) -> list[CallRecord]:
+        """Give what it wrote down of the calls from that number, the oldest first."""
+        return await self._records(call.number)
+
+    def texts_to(self, call: Call) -> list[Text]:
+        """Give what arrived at the gateway for that caller."""
+        return [text for text in self.gateway.texts if text.to == call.number]
+
     async def _settled(self, call: Call, nth: int, timeout: float = 40) -> CallRecord:  # noqa: ASYNC109
         """Wait until the call is judged and its text, if any, is on its way or dropped."""
         try:
@@ -273,3 +332,7 @@ class RunningService:
         arrived = [text for text in self.gateway.texts if text.key == message.key]
         assert len(arrived) == 1, f"the text arrived {len(arrived)} times"
         assert arrived[0].to == message.to
+
+
+def _toml(settings: Mapping[str, str]) -> str:
+    return "\n".join(f"{key} = {value}" for key, value in settings.items())

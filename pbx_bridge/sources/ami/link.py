@@ -175,7 +175,8 @@ class Link(panoramisk.Manager):  # type: ignore[misc]  # panoramisk has no types
         credentials = {"Secret": secret}
         if md5:
             answer = await self.ask({"Action": "Challenge", "AuthType": "MD5"}, timeout=timeout)
-            key = hashlib.md5(f"{answer['Challenge']}{secret}".encode(), usedforsecurity=False)
+            challenged = f"{answer.get('Challenge', '')}{secret}".encode()
+            key = hashlib.md5(challenged, usedforsecurity=False)
             credentials = {"AuthType": "MD5", "Key": key.hexdigest()}
         await self.ask(
             {"Action": "Login", "Username": username, "Events": EVENT_MASK, **credentials},
