@@ -26,6 +26,7 @@ UNTESTED = {
 CROSS_CUTTING = {
     "layout.py": "this file",
     "example.py": "pbx-bridge.example.toml",
+    "readme.py": "README.md",
     "cli/commands.py": "what all commands have in common",
     "service.py": "the whole service",
     "crash.py": "the whole service, killed",

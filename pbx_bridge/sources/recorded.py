@@ -20,6 +20,9 @@ from pbx_bridge.sources.ami.translate import translate, whole
 #: Between two messages of one packet where nothing tells the time: their order is kept.
 ORDER = timedelta(milliseconds=1)
 
+#: A list of channels that comes later is an audit, and says nothing of how things began.
+TAKING_STOCK = timedelta(seconds=15)
+
 
 def events(moments: Iterable[Moment]) -> Iterator[CallEvent]:
     """Give the events of a recording, each at its own time."""
@@ -49,28 +52,15 @@ def _read(section: list[Moment], *, first: bool) -> Iterator[CallEvent]:
     frames = list(_frames(section))
     lost = next((moment.at for moment in reversed(section) if moment.kind == "close"), None)
     began = section[0].at
-    restored, held_until = _resynchronisation(frames, began)
+    restored = _resynchronisation(frames, began)
     if restored is None and not first:
         restored = ev.FeedRestored(began, "", None)
-    held: list[CallEvent] = []
-    for n, (at, frame) in enumerate(frames):
-        if n == held_until and restored is not None:
-            yield restored
-            yield from held
-            restored = None
-        event = translate(frame, at)
-        if event is None:
-            continue
-        if restored is not None and n < held_until:
-            held.append(event)
-        else:
-            if restored is not None:
-                yield restored
-                restored = None
-            yield event
     if restored is not None:
-        yield restored
-        yield from held
+        yield restored  # before the events that waited for it, though it is newer
+    for at, frame in frames:
+        event = translate(frame, at)
+        if event is not None:
+            yield event
     if lost is not None:
         yield ev.FeedLost(lost, "the recorded connection ended")
 
@@ -85,12 +75,14 @@ def _frames(section: list[Moment]) -> Iterator[tuple[datetime, Frame]]:
 
 def _resynchronisation(
     frames: list[tuple[datetime, Frame]], began: datetime
-) -> tuple[ev.FeedRestored | None, int]:
-    """Find the first snapshot that the recording client took, and where it was complete."""
+) -> ev.FeedRestored | None:
+    """Find the first snapshot that the recording client took."""
     boot = ""
     channels: list[Message] = []
     bridges: list[Message] = []
-    for n, (at, frame) in enumerate(frames):
+    for at, frame in frames:
+        if at - began > TAKING_STOCK:
+            break
         if frame.name == b"FullyBooted" and not boot:
             uptime = whole(frame.get(b"\r\nUptime: "))
             # To the minute: the same start must read alike in each connection of a recording.
@@ -107,5 +99,5 @@ def _resynchronisation(
             elif frame.name == b"CoreShowChannel":
                 channels.append(message)
             elif frame.name == b"CoreShowChannelsComplete":
-                return ev.FeedRestored(at, boot, snapshot.assemble(channels, bridges)), n
-    return (ev.FeedRestored(began, boot, None) if boot and not channels else None), 0
+                return ev.FeedRestored(at, boot, snapshot.assemble(channels, bridges))
+    return ev.FeedRestored(began, boot, None) if boot and not channels else None

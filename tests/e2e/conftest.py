@@ -126,7 +126,7 @@ async def office(request: pytest.FixtureRequest, asterisk: Asterisk) -> AsyncIte
             print(place.sipp.report())  # noqa: T201 - pytest shows it with the failure
             print(asterisk.tail())  # noqa: T201
         await place.close()
-        for recorder in (control, *recorders):
+        for recorder in {control, place.control, *recorders}:  # it has a new one after a restart
             await recorder.close()
         if place.expectations and place.truth_file is not None:
             place.truth_file.write_text(json.dumps(place.expectations, indent=1) + "\n", "utf-8")

@@ -106,6 +106,12 @@ def test_a_later_snapshot_of_the_same_connection_changes_nothing() -> None:
     assert names(events) == ["FeedRestored", "ChannelHungUp"]
 
 
+def test_a_snapshot_long_after_the_login_is_no_beginning() -> None:
+    late = recorded.TAKING_STOCK.total_seconds() + 1
+    events = played(Moment("connect", at(0)), data(1, NEWCHANNEL), data(late, snapshot() + HANGUP))
+    assert names(events) == ["ChannelCreated", "ChannelHungUp"]
+
+
 def test_a_snapshot_cut_short_is_none() -> None:
     whole = snapshot()
     cut = whole[: whole.index("Event: CoreShowChannelsComplete")]
