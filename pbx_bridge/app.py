@@ -9,7 +9,7 @@ import os
 import random
 import signal
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,7 +19,7 @@ import structlog
 
 from pbx_bridge import logs
 from pbx_bridge.clock import utc_now
-from pbx_bridge.config import Config, ConfigError, load
+from pbx_bridge.config import Config, ConfigError, Pbx, load
 from pbx_bridge.core.call import Call
 from pbx_bridge.core.delivery import AskSchedule
 from pbx_bridge.core.tracker import CallTracker
@@ -28,7 +28,7 @@ from pbx_bridge.ports import Emit, Gateway, GatewayProblem, Source
 from pbx_bridge.sender import Sender
 from pbx_bridge.sources import records
 from pbx_bridge.sources.ami.source import AmiSource
-from pbx_bridge.store import retention
+from pbx_bridge.store import calls, retention
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.problem import StoreProblem, StoreUnavailable
 
@@ -37,6 +37,8 @@ DRAIN = timedelta(seconds=8)
 #: and whoever then still hangs, on a locked database or a dead disk, is left behind.
 LAST_EXIT = timedelta(seconds=9.5)
 PRUNE_EVERY = timedelta(hours=6)
+#: A trunk that brought no call for so long is no longer known as one by experience.
+TRUNKS_SINCE = timedelta(days=30)
 #: Changed settings of these sections count from the next start.
 FIXED_SECTIONS = ("pbx", "database")
 
@@ -64,7 +66,8 @@ async def run(
         try:
             async with AsyncExitStack() as stack:
                 db = await stack.enter_async_context(Database.open(config.database.path))
-                service = Service(path, config, db, stack, asking, checkpoint)
+                trackers = {pbx.name: await _tracker(db, pbx) for pbx in config.pbx}
+                service = Service(path, config, db, trackers, stack, asking, checkpoint)
                 await service.run(stop, reload)
         except Exception as error:  # noqa: BLE001 - the end of the program: nothing is swallowed
             _tell_end(error)
@@ -128,6 +131,7 @@ class Service:
         path: Path,
         config: Config,
         db: Database,
+        trackers: Mapping[str, CallTracker],
         stack: AsyncExitStack,
         asking: AskSchedule | None,
         checkpoint: Callable[[str], None],
@@ -140,7 +144,7 @@ class Service:
         self._gateways: dict[str, Gateway] = {}
         self._followup = FollowUp(
             db,
-            {pbx.name: CallTracker(pbx.inbound()) for pbx in config.pbx},
+            trackers,
             config.rules(),
             now=utc_now,
             new_key=lambda: uuid.uuid4().hex,
@@ -266,6 +270,12 @@ class Service:
         config = self._started_with  # a PBX may be gone from the new one
         pbx = next(pbx for pbx in config.pbx if pbx.name == pbx_name)
         return await records.read(pbx.record_files(config.office.timezone), pbx.inbound(), since)
+
+
+async def _tracker(db: Database, pbx: Pbx) -> CallTracker:
+    """Make a tracker that knows the trunks of the last weeks."""
+    since = utc_now() - TRUNKS_SINCE
+    return CallTracker(pbx.inbound(), await db.read(lambda tx: calls.trunks(tx, pbx.name, since)))
 
 
 def _mode(config: Config) -> str:

@@ -19,11 +19,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from pbx_bridge import app, followup, sender
+from pbx_bridge import app, followup, ledger, sender
 from pbx_bridge.core.delivery import AskSchedule
 from pbx_bridge.sources.ami import source
 
-MODULES = {"app": app, "followup": followup, "sender": sender, "source": source}
+MODULES = {
+    "app": app,
+    "followup": followup,
+    "ledger": ledger,
+    "sender": sender,
+    "source": source,
+}
 ASKING = AskSchedule(
     settle=timedelta(seconds=0.3),
     again=(timedelta(seconds=0.2), timedelta(seconds=0.2)),

@@ -13,7 +13,7 @@ from pbx_bridge.core.delivery import State
 from tests.service import Line, Office, Plain, Service, office, until
 
 #: Short, but in the same order as the real ones: the watermark has to do its work here.
-WATERMARK = {"followup.HEARTBEAT": 0.2, "followup.WATERMARK_MARGIN": 1.5}
+WATERMARK = {"followup.HEARTBEAT": 0.2, "ledger.WATERMARK_MARGIN": 1.5}
 JUDGING = ("before_record", "recorded")
 SENDING = ("claimed", "before_send", "after_send", "before_settle", "settled")
 PASSINGS = [(point, nth) for point in JUDGING for nth in (1, 2, 5)] + [
@@ -183,13 +183,13 @@ async def test_a_crash_before_the_records_were_read_forgets_no_gap(tmp_path: Pat
     async with office(tmp_path) as place:
         assert await (await place.start_watching()).stops() == 0
         number = place.pbx.misses()
-        patient = {"followup.RECORDS_SETTLE": 60, "followup.WATERMARK_MARGIN": 0.1}
+        patient = {"followup.RECORDS_SETTLE": 60, "ledger.WATERMARK_MARGIN": 0.1}
         for _ in range(2):
             service = await place.start_watching(seconds=patient, die_at="recorded")
             assert await service.ended() == -signal.SIGKILL
             # Stopped in order it has not read them either.
             service = await place.start_watching(seconds=patient)
             assert await service.stops() == 0
-        service = await place.start(seconds={"followup.WATERMARK_MARGIN": 0.1})
+        service = await place.start(seconds={"ledger.WATERMARK_MARGIN": 0.1})
         await service.told("message_accepted")
         assert place.texts == {number: 1}

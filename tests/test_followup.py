@@ -11,14 +11,15 @@ from typing import Any, Self
 
 import pytest
 
-from pbx_bridge import followup
+from pbx_bridge import followup, ledger
 from pbx_bridge.core import events as ev
 from pbx_bridge.core.call import Call, Disposition, Reason
 from pbx_bridge.core.delivery import State
 from pbx_bridge.core.events import ChannelState
 from pbx_bridge.core.policy import Moment
 from pbx_bridge.core.tracker import CallTracker, Inbound
-from pbx_bridge.followup import FollowUp, Recover, Recovered
+from pbx_bridge.followup import FollowUp, Recover
+from pbx_bridge.ledger import Recovered
 from pbx_bridge.store import calls, feed, outbox
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.problem import StoreUnavailable
@@ -470,7 +471,7 @@ class TestRecords:
             await self.told(office)
             await self.until_closed(db)
             assert len(await office.queued()) == 1
-        assert records.asked == [lost - followup.WATERMARK_MARGIN]
+        assert records.asked == [lost - ledger.WATERMARK_MARGIN]
 
     async def test_until_they_are_read_the_gap_is_open(
         self, db: Database, records: Records
@@ -489,7 +490,7 @@ class TestRecords:
             second.feed(ev.FeedRestored(second.now, "boot 1", ()))
             await self.told(second)
             await self.until_closed(db)
-        assert records.asked == [began - followup.WATERMARK_MARGIN]
+        assert records.asked == [began - ledger.WATERMARK_MARGIN]
         (gap,) = await self.gaps(db)
         assert (gap.began, gap.ended) == (began, second.now)
 

@@ -9,7 +9,7 @@ a call that was live while the feed was down ends as UNOBSERVED unless it proves
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
@@ -87,14 +87,19 @@ class CallTracker:
     Feed it with `receive`, ask `next_deadline`, call `expire` when that has come.
     """
 
-    def __init__(self, inbound: Inbound) -> None:
+    def __init__(self, inbound: Inbound, trunks: Iterable[str] = ()) -> None:
+        """Begin with nothing live; `trunks` are endpoints that inbound calls came through before.
+
+        By those a call is known again that was in progress before we looked, when its place in the
+        dialplan no longer tells where it came from.
+        """
         self._inbound = inbound
         self._is_inbound = inbound.matcher()
         self._is_refused = inbound.refuser()
         self._graph = Graph()
         self._journeys: dict[str, Journey] = {}
         self._overdue: dict[str, datetime] = {}  # both dicts are in the order of time
-        self._seen_trunks: set[str] = set()
+        self._seen_trunks: set[str] = set(trunks)
         self._boot = ""
         self._restored_at: datetime | None = None  #: what is older was known to the snapshot
         self._told: list[Observation] = []

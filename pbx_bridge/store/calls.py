@@ -130,6 +130,12 @@ def finish(tx: Connection, pbx: str, boot: str, call: Call, caller_e164: str | N
     return row_id
 
 
+def trunks(tx: Connection, pbx: str, since: datetime) -> list[str]:
+    """Name the endpoints through which calls came in to a PBX since then."""
+    query = select(table.c.trunk).where(table.c.pbx == pbx, table.c.began >= since).distinct()
+    return sorted(trunk for trunk in tx.execute(query).scalars() if trunk)
+
+
 def still_open(tx: Connection, pbx: str) -> list[CallRecord]:
     """Give the calls of a PBX whose end nobody wrote down, oldest first."""
     query = _records().where(table.c.pbx == pbx, table.c.ended.is_(None))

@@ -15,7 +15,7 @@ from pbx_bridge.core.call import (
 )
 from pbx_bridge.core.events import ChannelState
 from pbx_bridge.core.journey import MAX_AGE
-from pbx_bridge.core.tracker import HANGUP_PATIENCE, Inbound
+from pbx_bridge.core.tracker import HANGUP_PATIENCE, CallTracker, Inbound
 
 from .scene import START, Scene
 
@@ -602,6 +602,16 @@ class TestGaps:
         scene.feed(ev.FeedRestored(START, "boot 1", (live,)))
         scene.wait(20).pbx_hangs_up().gone("c")
         assert scene.verdict == ("unobserved", "feed_gap")
+
+    def test_a_call_found_deep_in_the_dialplan_is_known_by_its_trunk(self) -> None:
+        scene = Scene()
+        scene.tracker = CallTracker(Inbound(), trunks=["trunk"])
+        scene.names["c"] = "PJSIP/trunk-c"
+        live = scene.live("c", state=ChannelState.RING)
+        assert live.context == "macro-dial"
+        scene.feed(ev.FeedRestored(START, "boot 1", (live,)))
+        scene.wait(20).caller_hangs_up().gone("c")
+        assert scene.verdict[0] == "missed"
 
     def test_a_birth_behind_the_snapshot_clears_the_doubt(self) -> None:
         """The snapshot shows the call Up; its Newchannel comes after it, so all of it is seen."""

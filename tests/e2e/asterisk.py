@@ -117,6 +117,7 @@ class Asterisk:
     """One Asterisk process in a tree, with the configuration of this repository."""
 
     ami_port = 5038
+    ari_port = 8088
 
     def __init__(self, version: str) -> None:
         self.version = version
@@ -187,6 +188,18 @@ permit = 127.0.0.0/255.0.0.0
 read = all
 write = all
 writetimeout = 10000
+""",
+            "http.conf": f"""[general]
+enabled = yes
+bindaddr = {net.pbx}
+bindport = {self.ari_port}
+""",
+            "ari.conf": """[general]
+enabled = yes
+
+[reception]
+type = user
+password = reception
 """,
             "pjsip_transport.conf": f"""[transport-udp]
 type = transport

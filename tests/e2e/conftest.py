@@ -5,7 +5,6 @@
 `--captures DIR` keeps the AMI stream of every row, for replaying without an Asterisk.
 """
 
-
 from __future__ import annotations
 
 import contextlib

@@ -1,4 +1,4 @@
-"""The real service, as a process, beside the real Asterisk: and a gateway that keeps what it gets."""
+"""The real service as a process beside the real Asterisk, and a gateway that keeps what it gets."""
 
 from __future__ import annotations
 
@@ -280,7 +280,7 @@ class RunningService:
         """
         await self.said("records_read", since=since)
         async with asyncio.timeout(10):
-            while any(gap.ended is None for gap in await self.gaps()):
+            while any(gap.ended is None for gap in await self.gaps()):  # noqa: ASYNC110 - a file
                 await asyncio.sleep(0.05)
 
     async def gaps(self) -> list[Gap]:

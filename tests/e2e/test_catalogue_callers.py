@@ -11,6 +11,11 @@ from .service import RunningService
 ANONYMOUS = '"Anonymous" <sip:anonymous@anonymous.invalid>'
 
 
+def withheld(number: str) -> str:
+    """Tell the office's trunk, which is trusted, what the person called must not see."""
+    return f"P-Asserted-Identity: <sip:{number}@carrier.example>\nPrivacy: id\n"
+
+
 async def test_row_66_anonymous_caller(office: Office, verdict: Verdict) -> None:
     await office.phone("101")
     call = await office.place(DIRECT, caller="anonymous", sender=ANONYMOUS)
@@ -24,13 +29,31 @@ async def test_row_66_withheld_number_known_to_the_carrier(
     await office.phone("101")
     number = fresh_number()
     call = await office.place(
-        PREFIXED,
-        caller=number,
-        sender=ANONYMOUS,
-        headers=f"P-Asserted-Identity: <sip:{number}@carrier.example>\nPrivacy: id\n",
+        PREFIXED, caller=number, sender=ANONYMOUS, headers=withheld(number)
     )
     await call.ended()
     await verdict(call, "missed", "rang_no_answer", texted=False)
+
+
+async def test_row_66b_withheld_number_of_which_no_event_says_so(
+    office: Office, service: RunningService, verdict: Verdict
+) -> None:
+    """Where the dialplan does not touch the caller's name, only asking for it tells."""
+    await office.phone("101")
+    number = fresh_number()
+    call = await office.place(DIRECT, caller=number, sender=ANONYMOUS, headers=withheld(number))
+    await call.ended()
+    born = await office.happened("Newchannel", CallerIDNum=number)
+    assert born["Uniqueid"] == born["Linkedid"]
+    assert not any(
+        message.get("Event") == "NewCallerid" and message.get("Uniqueid") == born["Uniqueid"]
+        for message in office.control.messages
+    )
+    await verdict(call, "missed", "rang_no_answer", texted=False)
+    (record,) = await service.records_of(call)
+    assert record.call.caller.withheld
+    assert record.decision is not None
+    assert record.decision.rule == "withheld"
 
 
 async def test_row_67_foreign_caller(office: Office, verdict: Verdict) -> None:

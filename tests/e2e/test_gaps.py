@@ -293,9 +293,7 @@ async def test_row_77_service_away(office: Office, how: signal.Signals, *, answe
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "stopped"])
-async def test_row_76_service_restarted_while_it_rings(
-    office: Office, how: signal.Signals
-) -> None:
+async def test_row_76_service_restarted_while_it_rings(office: Office, how: signal.Signals) -> None:
     async with watching(office.asterisk) as watch:
         await office.mobile()
         call = await office.place(FORWARD, ring=6000)

@@ -259,3 +259,15 @@ async def test_who_rings_or_is_rung_is_in_a_call(db: Database) -> None:
     assert await busy()
     assert await db.run(lambda tx: calls.close_open_outbound(tx, PBX, NOON)) == 1
     assert not await busy()
+
+
+async def test_the_trunks_of_a_pbx_are_those_of_its_calls_since_then(db: Database) -> None:
+    seen = [(PBX, "a", 5), (PBX, "a", 6), (PBX, "old", -5), ("branch", "c", 5), (PBX, "", 5)]
+
+    def write(tx: Connection) -> None:
+        for n, (pbx, trunk, when) in enumerate(seen):
+            call = replace(MISSED, call_id=str(n), trunk=trunk, began=NOON + minutes(when))
+            calls.begin(tx, pbx, BOOT, call, CALLER)
+
+    await db.run(write)
+    assert await db.read(lambda tx: calls.trunks(tx, PBX, NOON)) == ["a"]

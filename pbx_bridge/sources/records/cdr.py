@@ -9,7 +9,7 @@ our configuration.
 """
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -121,7 +121,7 @@ def judge(rows: Iterable[Row], inbound: Inbound) -> list[Call]:
             is_inbound(row.context) or endpoint_of(row.channel) in inbound.trunks for row in roots
         )
         if from_outside and not roots[0].channel.startswith("Local/"):
-            call = _call(roots, parts)
+            call = _call(roots, parts, is_inbound)
             if call.answered_at or _all_is_told(roots, parts):
                 judged.append(call)
     return judged
@@ -140,8 +140,10 @@ def _all_is_told(roots: list[Row], parts: list[Row]) -> bool:
     )
 
 
-def _call(roots: list[Row], parts: list[Row]) -> Call:
+def _call(roots: list[Row], parts: list[Row], is_inbound: Callable[[str], bool]) -> Call:
     first, last = roots[0], roots[-1]
+    # Once the dialplan has gone elsewhere, the destination is an extension of its own.
+    line_is_told = first.destination != "s" and is_inbound(first.context)
     by = next(
         (
             row
@@ -160,7 +162,7 @@ def _call(roots: list[Row], parts: list[Row]) -> Call:
         disposition=Disposition.MISSED if by is None else Disposition.ANSWERED,
         reason=_way(parts, last) if by is None else Reason.PERSON,
         caller=Caller(first.source, "", withheld=False),
-        line="" if first.destination == "s" else first.destination,
+        line=first.destination if line_is_told else "",
         trunk=endpoint_of(first.channel),
         answered_at=None if by is None else by.start,
         answered_by="" if by is None else endpoint_of(by.far_channel),

@@ -109,7 +109,7 @@ def test_a_call_from_the_office_is_none() -> None:
 
 def test_a_call_is_known_by_its_trunk_where_the_dialplan_leaves_the_inbound_context() -> None:
     line = LINE.replace("from-trunk", "plain")
-    assert [call.trunk for call in judged(line)] == ["trunk"]
+    assert [(call.trunk, call.line) for call in judged(line)] == [("trunk", "")]
     rows = [row for row in [cdr.parse(line, HERE)] if row is not None]
     assert cdr.judge(rows, Inbound()) == []
 

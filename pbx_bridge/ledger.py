@@ -1,0 +1,350 @@
+"""What happened, what is decided about it, and the texts that follow: rows of one transaction.
+
+Runs in the database's writer thread, so it holds nothing that the event loop changes: it is given
+what it needs and gives back what is to be done next.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import Connection
+
+from pbx_bridge.core import events as ev
+from pbx_bridge.core import policy
+from pbx_bridge.core.call import (
+    Call,
+    CallAnswered,
+    CallBegan,
+    CallEnded,
+    Disposition,
+    Observation,
+    OutboundCall,
+    Reason,
+    Step,
+    StepKind,
+    VoicemailReached,
+)
+from pbx_bridge.core.number import parse
+from pbx_bridge.core.policy import Defer, Facts, Moment, Rules, Send, Skip, SkipReason
+from pbx_bridge.store import calls, feed, outbox
+from pbx_bridge.store.feed import FeedState
+
+#: Recovery begins so much before the feed was last seen whole: the PBX has a clock of its own.
+WATERMARK_MARGIN = timedelta(seconds=120)
+FIRST_STEP = "first_text"
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """Calls that the PBX's records told of.
+
+    `until` is when the feed was restored, if this is all that can be known of the gap before.
+    """
+
+    calls: tuple[Call, ...]
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What to look for in a PBX's records: calls that ended since then; `until` as above."""
+
+    pbx: str
+    since: datetime
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Something to write down. `boot` is the run of the PBX that it happened in.
+
+    `live` are the calls in progress at that PBX, where it matters.
+    """
+
+    pbx: str
+    boot: str
+    what: Observation | ev.FeedLost | ev.FeedRestored | Recovered
+    live: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class ToDo:
+    """What is to be done once the transaction is committed."""
+
+    queued: bool = False  #: a text waits for the sender
+    searches: list[Search] = field(default_factory=list)
+
+
+class Ledger:
+    """Judges by the rules in force and writes it all down."""
+
+    def __init__(self, rules: Rules, new_key: Callable[[], str], *, has_records: bool) -> None:
+        self.rules = rules  #: replaced as a whole when the configuration is read again
+        self._new_key = new_key
+        self._has_records = has_records
+
+    def record(self, tx: Connection, told: list[Told], now: datetime) -> ToDo:
+        """Write everything down, in order."""
+        todo = ToDo()
+        for one in told:
+            todo.queued |= self._record_one(tx, one, now, todo)
+        return todo
+
+    def _record_one(self, tx: Connection, one: Told, now: datetime, todo: ToDo) -> bool:
+        match one.what:
+            case CallBegan(call):
+                calls.begin(tx, one.pbx, one.boot, call, self._e164(call))
+            case CallAnswered(call):
+                row = calls.begin(tx, one.pbx, one.boot, call, self._e164(call))
+                calls.answered(tx, row, call)
+            case VoicemailReached(call):
+                row = calls.begin(tx, one.pbx, one.boot, call, self._e164(call))
+                return self._at_voicemail(tx, row, call, now)
+            case CallEnded(call):
+                call = self._as_first_seen(tx, one, call)
+                if call.disposition is Disposition.UNOBSERVED:  # the records may know better
+                    self._search(todo, Search(one.pbx, call.began, None))
+                return self._ended(tx, one, call, now)
+            case OutboundCall():
+                calls.upsert_outbound(tx, one.pbx, one.boot, one.what)
+            case ev.FeedLost(at, reason):
+                feed.seen(tx, one.pbx, one.boot, FeedState.LOST, at)
+                feed.gap_began(tx, one.pbx, at, reason)
+            case ev.FeedRestored(at, _, _):
+                self._restored(tx, one, at, now, todo)
+            case Recovered():
+                return self._searched(tx, one, one.what, now)
+        return False
+
+    def _ended(self, tx: Connection, one: Told, call: Call, now: datetime) -> bool:
+        row = calls.finish(tx, one.pbx, one.boot, call, self._e164(call))
+        if row is None:
+            return False
+        return self._decide(tx, row, call, Moment.CALL_ENDED, now)
+
+    @staticmethod
+    def _as_first_seen(tx: Connection, one: Told, call: Call) -> Call:
+        """Add what an earlier run of the service knew of a call that this one found live."""
+        if all(step.kind is not StepKind.FEED_RESTORED for step in call.steps):
+            return call
+        known = calls.latest(tx, one.pbx, call.call_id)
+        if known is None or known.boot != one.boot or known.call.began >= call.began:
+            return call
+        first = known.call
+        withheld = first.caller.withheld or call.caller.withheld
+        call = replace(
+            call,
+            began=first.began,
+            caller=replace(first.caller, withheld=withheld),
+            line=first.line,
+        )
+        if first.answered_at is None or call.answered_at is not None:
+            return call
+        return replace(
+            call,
+            disposition=Disposition.ANSWERED,
+            reason=Reason.PERSON,
+            answered_at=first.answered_at,
+            answered_by=first.answered_by,
+        )
+
+    def _at_voicemail(self, tx: Connection, row: int, call: Call, now: datetime) -> bool:
+        rule = self.rules.reasons.get(call.reason)
+        if rule is None or rule.act_on is not Moment.VOICEMAIL_ENTERED:
+            return False
+        if call.disposition is not Disposition.MISSED or _at_voicemail_before(tx, row):
+            return False
+        return self._decide(tx, row, call, Moment.VOICEMAIL_ENTERED, now)
+
+    def _decide(self, tx: Connection, row: int, call: Call, moment: Moment, now: datetime) -> bool:
+        facts = self._facts(tx, row, call, moment, now)
+        verdicts = policy.explain(facts)
+        decision = policy.decide(facts)
+        checks = [
+            (
+                v.check,
+                "objects" if v.objection else "passes",
+                v.objection.detail if v.objection else "",
+            )
+            for v in verdicts
+        ]
+        if isinstance(decision, Skip):
+            outcome, rule, detail = "skip", str(decision.reason), decision.detail
+        else:
+            outcome = "shadow" if self.rules.shadow else "text"
+            rule, detail = str(call.reason), f"due {decision.due_at:%H:%M:%S} UTC"
+        calls.save_decision(
+            tx,
+            row,
+            at=now,
+            moment=moment.value,
+            outcome=outcome,
+            rule=rule,
+            detail=detail,
+            checks=checks,
+        )
+        log.info(
+            "call_judged",
+            call=row,
+            disposition=str(call.disposition),
+            reason=str(call.reason),
+            decision=outcome,
+            rule=rule,
+            caller=call.caller.number,
+        )
+        return isinstance(decision, Send) and self._queue(tx, row, call, decision, now)
+
+    def _queue(self, tx: Connection, row: int, call: Call, send: Send, now: datetime) -> bool:
+        message_id = outbox.insert(
+            tx,
+            call_row=row,
+            step=FIRST_STEP,
+            key=self._new_key(),
+            to=send.to,
+            body=send.body,
+            gateway=self.rules.gateway,
+            line=call.line,
+            created_at=now,
+            due_at=send.due_at,
+            expires_at=send.expires_at,
+            shadow=self.rules.shadow,
+        )
+        return message_id is not None
+
+    def _facts(self, tx: Connection, row: int, call: Call, moment: Moment, now: datetime) -> Facts:
+        rules = self.rules
+        number = parse(call.caller.number, rules.country)
+        facts = Facts(
+            call=call,
+            now=now,
+            rules=rules,
+            moment=moment,
+            number=number,
+            decided_at_voicemail=_at_voicemail_before(tx, row),
+        )
+        if number is None:
+            return facts
+        return replace(
+            facts,
+            last_text=outbox.last_sent(
+                tx, number.e164, call.line, now - rules.cooldown, shadow=rules.shadow
+            ),
+            spoken_at=calls.spoken_since(tx, number.e164, number.national, call.began, row),
+            texts_last_hour=outbox.count_since(tx, now - timedelta(hours=1), shadow=rules.shadow),
+            texts_last_day=outbox.count_since(tx, now - timedelta(days=1), shadow=rules.shadow),
+        )
+
+    def recheck(
+        self, tx: Connection, row: outbox.MessageRecord, now: datetime
+    ) -> Skip | Defer | None:
+        """Look at the world once more before a text goes out (for `outbox.claim_due`)."""
+        number = parse(row.to, self.rules.country)
+        if number is None or row.call_row is None:  # a test message is always wanted
+            return None
+        if self.rules.shadow and not row.shadow:
+            return Skip(SkipReason.REASON_OFF, "texting was switched off meanwhile")
+        return policy.still_wanted(
+            to=row.to,
+            rules=self.rules,
+            now=now,
+            spoken_at=calls.spoken_since(tx, row.to, number.national, row.created_at),
+            in_call=calls.in_call(tx, row.to, number.national, now, row.call_row),
+        )
+
+    # -- gaps -------------------------------------------------------------------------------
+
+    def _restored(self, tx: Connection, one: Told, at: datetime, now: datetime, todo: ToDo) -> None:
+        """Take stock: what was live before the gap and is not now ended unseen.
+
+        The gap stays open in the database until the PBX's records were searched, so that a crash
+        before that is no loss.
+        """
+        known = feed.get(tx, one.pbx)
+        began = feed.open_gap(tx, one.pbx)
+        if began is None and known is not None:
+            # Nobody wrote down how the last watch ended: the service was killed.
+            began = known.seen_at
+            feed.gap_began(tx, one.pbx, began, "the service was not running")
+        feed.seen(tx, one.pbx, one.boot, FeedState.WHOLE, at)
+        calls.close_open_outbound(tx, one.pbx, now)
+        for record in calls.still_open(tx, one.pbx):
+            if record.call.call_id in one.live:
+                continue
+            reason = Reason.FEED_GAP if record.boot == one.boot else Reason.PBX_RESTARTED
+            lost = _unseen_end(record.call, at, reason)
+            row = calls.finish(tx, one.pbx, record.boot, lost, record.caller_e164)
+            if row is not None:
+                self._decide(tx, row, lost, Moment.CALL_ENDED, now)
+        if began is None:
+            return
+        log.warning("feed_gap", pbx=one.pbx, since=began.isoformat(), until=at.isoformat())
+        if not self._has_records:
+            feed.gap_ended(tx, one.pbx, at)
+        # It may have begun before it was noticed.
+        self._search(todo, Search(one.pbx, began - WATERMARK_MARGIN, at))
+
+    def _search(self, todo: ToDo, search: Search) -> None:
+        if self._has_records:
+            todo.searches.append(search)
+
+    def _searched(self, tx: Connection, one: Told, found: Recovered, now: datetime) -> bool:
+        """Take what the records told; with that, all is known of the gap that can be."""
+        queued = [self._recovered(tx, one, call, now) for call in found.calls]
+        if found.until is not None:
+            feed.gap_ended(tx, one.pbx, found.until)
+        return any(queued)
+
+    def _recovered(self, tx: Connection, one: Told, call: Call, now: datetime) -> bool:
+        """Take a call from the records, unless it stands judged or lives."""
+        if call.call_id in one.live:
+            return False
+        known = calls.latest(tx, one.pbx, call.call_id)
+        if call.source == "queue_log":
+            if known is None:
+                return False
+            call = _settled_by_queue_log(known.call, call)
+        boot = known.boot if known is not None else one.boot
+        step = Step(now, StepKind.RECOVERED, call.source)
+        return self._ended(
+            tx, replace(one, boot=boot), replace(call, steps=(*call.steps, step)), now
+        )
+
+    def _e164(self, call: Call) -> str | None:
+        number = parse(call.caller.number, self.rules.country)
+        return number.e164 if number else None
+
+
+def _at_voicemail_before(tx: Connection, row: int) -> bool:
+    return calls.was_decided(tx, row, Moment.VOICEMAIL_ENTERED.value)
+
+
+def _settled_by_queue_log(known: Call, told: Call) -> Call:
+    """Join what we knew of a call with its outcome; the queue log knows no numbers."""
+    return replace(
+        known,
+        ended=told.ended,
+        disposition=told.disposition,
+        reason=told.reason,
+        answered_at=told.answered_at,
+        answered_by=told.answered_by,
+        queue=told.queue,
+        steps=told.steps,
+        source=told.source,
+    )
+
+
+def _unseen_end(call: Call, at: datetime, reason: Reason) -> Call:
+    """End a call whose end nobody saw. One that was answered stays answered."""
+    if call.answered_at is not None:
+        return replace(call, ended=at, disposition=Disposition.ANSWERED, reason=Reason.PERSON)
+    return replace(
+        call,
+        ended=at,
+        disposition=Disposition.UNOBSERVED,
+        reason=reason,
+        steps=(Step(at, StepKind.FEED_LOST, detail="its end was not seen"),),
+    )
