@@ -8,7 +8,7 @@ import itertools
 import os
 import re
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -149,6 +149,7 @@ class SippRunner:
         remote: str = "",
         calls: int | None = 1,
         values: Mapping[str, object],
+        options: Sequence[str] = (),
     ) -> Sipp:
         """Start one; `values` fill the {{places}} of the scenario; `calls` None: until killed."""
         number = next(self._numbers)
@@ -175,7 +176,7 @@ class SippRunner:
         command += ["-trace_err", "-error_file", f"{files}.errors"]
         command += ["-mp", str(6000 + number % 1000 * 20), "-timeout", "120s"]
         command += [] if calls is None else ["-m", str(calls)]
-        command += [remote] if remote else []
+        command += [*options, remote] if remote else options
         output = (self.folder / f"{number}.out").open("wb")
         process = await asyncio.create_subprocess_exec(
             *command,

@@ -8,7 +8,6 @@ rows are one call, and, where the dialplan leaves the inbound context, the `trun
 our configuration.
 """
 
-import csv
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,7 +25,7 @@ from pbx_bridge.core.call import (
 )
 from pbx_bridge.core.graph import endpoint_of
 from pbx_bridge.core.tracker import Inbound
-from pbx_bridge.sources.records.tail import lines_since
+from pbx_bridge.sources.records.tail import fields_of, lines_since
 
 #: accountcode,src,dst,dcontext,clid,channel,dstchannel,lastapp,lastdata,start,answer,end,duration,
 #: billsec,disposition,amaflags,uniqueid,userfield,peeraccount,linkedid,sequence
@@ -82,13 +81,13 @@ def rows(path: Path, since: datetime, timezone: ZoneInfo) -> list[Row]:
         OSError: the file cannot be read.
 
     """
-    lines = lines_since(path, since, lambda line: _time(_fields(line), _END, timezone))
+    lines = lines_since(path, since, lambda line: _time(fields_of(line), _END, timezone))
     return [row for line in lines if (row := parse(line, timezone)) is not None]
 
 
 def parse(line: str, timezone: ZoneInfo) -> Row | None:
     """Read one row; None for damage, or if the columns that we need are not written."""
-    fields = _fields(line)
+    fields = fields_of(line)
     start, end = _time(fields, _START, timezone), _time(fields, _END, timezone)
     if start is None or end is None or len(fields) < _COLUMNS:
         return None
@@ -199,13 +198,6 @@ def _way(parts: list[Row], last: Row) -> Reason:
     if "FAILED" in dispositions or last.disposition == "FAILED":
         return Reason.UNAVAILABLE
     return Reason.ANNOUNCEMENT_ONLY
-
-
-def _fields(line: str) -> list[str]:
-    try:
-        return next(csv.reader([line], doublequote=True), [])
-    except csv.Error:
-        return []
 
 
 def _time(fields: list[str], column: int, timezone: ZoneInfo) -> datetime | None:

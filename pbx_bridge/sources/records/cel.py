@@ -5,7 +5,6 @@ Read from cel_custom's CSV in the column order of Asterisk's own `cel_custom.con
 whose Linkedid is the caller's counts as rung from its start on.
 """
 
-import csv
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ from pbx_bridge.core import events as ev
 from pbx_bridge.core.call import Call, CallEnded
 from pbx_bridge.core.events import CallEvent, ChannelState
 from pbx_bridge.core.tracker import CallTracker, Inbound
-from pbx_bridge.sources.records.tail import lines_since
+from pbx_bridge.sources.records.tail import fields_of, lines_since
 
 _COLUMNS = 20
 #: As `Dial` reads them (Q.850, and 26 for "answered elsewhere"); any other is NOANSWER.
@@ -52,13 +51,13 @@ def rows(path: Path, since: datetime) -> list[Row]:
         OSError: the file cannot be read.
 
     """
-    lines = lines_since(path, since, lambda line: _time(_fields(line)))
+    lines = lines_since(path, since, lambda line: _time(fields_of(line)))
     return [row for line in lines if (row := parse(line)) is not None]
 
 
 def parse(line: str) -> Row | None:
     """Read one row; None for damage."""
-    fields = _fields(line)
+    fields = fields_of(line)
     at = _time(fields)
     if at is None or len(fields) < _COLUMNS:
         return None
@@ -187,13 +186,6 @@ def _by_far_end(row: Row) -> bool:
 
 def _status(row: Row) -> str:
     return _STATUS_OF_CAUSE.get(row.extra.get("hangupcause", ""), "NOANSWER")
-
-
-def _fields(line: str) -> list[str]:
-    try:
-        return next(csv.reader([line], doublequote=True), [])
-    except csv.Error:
-        return []
 
 
 def _time(fields: list[str]) -> datetime | None:

@@ -1,5 +1,6 @@
 """The end of a log file, back to a point in time, without reading years of it."""
 
+import csv
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -35,3 +36,11 @@ def lines_since(
             file.readline()
         lines = [decode(line.rstrip(b"\r\n")) for line in file.read().split(b"\n")]
     return [line for line in lines if (at := time_of(line)) is not None and at >= since]
+
+
+def fields_of(line: str) -> list[str]:
+    """Read a line of Asterisk's CSV; empty for damage."""
+    try:
+        return next(csv.reader([line], doublequote=True), [])
+    except csv.Error:
+        return []
