@@ -77,9 +77,7 @@ async def measure(version: str, numbers: Sequence[str], rate: int) -> None:
         await asterisk.stop()
 
 
-async def ring(
-    sipp: SippRunner, asterisk: Asterisk, numbers: Sequence[str], rate: int
-) -> Sipp:
+async def ring(sipp: SippRunner, asterisk: Asterisk, numbers: Sequence[str], rate: int) -> Sipp:
     """Let everybody call, and give up."""
     net = asterisk.net
     await sipp.start(
@@ -103,7 +101,7 @@ async def ring(
 
 
 def report(caller: Sipp, clock: HangupClock, service: RunningService) -> None:
-    gave_up = {}
+    gave_up: dict[str, float] = {}
     for message in caller.sent("CANCEL"):
         number = re.search(r"(?m)^From: <sip:(\+\d+)@", message.text)
         assert number is not None

@@ -307,6 +307,8 @@ class Ledger:
             if known is None:
                 return False
             call = _settled_by_queue_log(known.call, call)
+        elif known is not None:
+            call = _with_what_was_seen(known.call, call)
         boot = known.boot if known is not None else one.boot
         step = Step(now, StepKind.RECOVERED, call.source)
         return self._ended(
@@ -334,6 +336,23 @@ def _settled_by_queue_log(known: Call, told: Call) -> Call:
         queue=told.queue,
         steps=told.steps,
         source=told.source,
+    )
+
+
+def _with_what_was_seen(known: Call, told: Call) -> Call:
+    """Add to a call from the records what they cannot know, since it was seen to begin.
+
+    None tells that a number is withheld. In a CDR, caller and line are what the dialplan made of
+    them, and the times are whole seconds.
+    """
+    withheld = known.caller.withheld or told.caller.withheld
+    if told.source != "cdr":
+        return replace(told, caller=replace(told.caller, withheld=withheld))
+    return replace(
+        told,
+        began=known.began,
+        caller=replace(known.caller, withheld=withheld),
+        line=known.line or told.line,
     )
 
 

@@ -75,7 +75,7 @@ class Journey:
     answered_at: datetime | None = None
     answered_by: str = ""
     seeking: Reason | None = None  #: after an answer: handed on, nobody has taken it since
-    handled: bool = False
+    handled: int = 0  #: applications that took the call and count as an answer
     unseen: Reason | None = None  #: something may have happened that we did not see
     hung_up_by: HungUpBy = HungUpBy.UNKNOWN
     cancelled_ringing: bool = False

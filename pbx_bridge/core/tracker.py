@@ -40,6 +40,12 @@ VOICEMAIL_PATIENCE = timedelta(seconds=3)
 #: A channel that two snapshots in a row do not show is gone; one could have been just too early.
 _ABSENCES_TO_BE_GONE = 2
 
+#: Variables in which an application says that it did not take the call: its program was away.
+_REFUSALS = {
+    "AGISTATUS": ("AGI", frozenset({"FAILURE", "NOTFOUND"})),
+    "STASISSTATUS": ("Stasis", frozenset({"FAILED"})),
+}
+
 _VOICEMAIL = frozenset({"VoiceMail", "MinivmGreet", "MinivmRecord"})
 _NO_EXTEN = frozenset({"", "s"})
 _BORN_INBOUND = frozenset({ChannelState.RING, ChannelState.PRE_RING})
@@ -336,6 +342,11 @@ class CallTracker:
         elif name == "QUEUESTATUS" and value and value != "CONTINUE":
             journey.queue_unserved = True
             journey.note(event.at, StepKind.STATUS, journey.queue, f"queue {value}")
+        elif name in _REFUSALS:
+            application, refusals = _REFUSALS[name]
+            if value in refusals and application in self._inbound.answered_applications:
+                journey.handled = max(0, journey.handled - 1)
+                journey.note(event.at, StepKind.STATUS, application, f"{application} {value}")
 
     # -- what happens to the call -----------------------------------------------------------
 
@@ -354,7 +365,7 @@ class CallTracker:
             if journey.call_id in self._journeys:
                 self._told.append(VoicemailReached(journey.judged(None)))
         elif event.application in self._inbound.answered_applications:
-            journey.handled = True
+            journey.handled += 1
             journey.note(event.at, StepKind.APPLICATION, event.application)
         elif event.application == "Queue":
             self._seek(journey)

@@ -251,6 +251,10 @@ def fax(s: Scene) -> None:
     s.arrives().up("c").runs("ReceiveFAX", "/tmp/x.tif").wait(30).caller_hangs_up().gone("c")
 
 
+def callthrough(s: Scene) -> None:
+    s.arrives().up("c").runs("DISA", "4711,from-office").wait(30).caller_hangs_up().gone("c")
+
+
 def never_bridged_though_everything_is_up(s: Scene) -> None:
     s.arrives().rings("p").up("p", "c").dial_ends("p", "ANSWER").wait(1).caller_hangs_up()
     s.gone("p", "c")
@@ -296,6 +300,7 @@ CATALOGUE: list[tuple[Callable[[Scene], None], str, str]] = [
     (conference_alone, "missed", "conference_alone"),
     (conference_joined, "answered", "answered"),
     (fax, "answered", "handled_by_application"),
+    (callthrough, "answered", "handled_by_application"),
     (never_bridged_though_everything_is_up, "missed", "rang_no_answer"),
 ]
 
@@ -308,6 +313,37 @@ def test_flow(flow: Callable[[Scene], None], disposition: str, reason: str) -> N
     flow(scene)
     assert scene.verdict == (disposition, reason)
     assert scene.tracker.held == 0, "a call that is over leaves nothing behind"
+
+
+@pytest.mark.parametrize(
+    ("application", "variable", "success", "failures"),
+    [
+        ("AGI", "AGISTATUS", "SUCCESS", ["FAILURE", "NOTFOUND"]),
+        ("Stasis", "STASISSTATUS", "SUCCESS", ["FAILED"]),
+    ],
+)
+def test_an_application_that_is_away_is_no_answer(
+    application: str, variable: str, success: str, failures: list[str]
+) -> None:
+    inbound = Inbound(answered_applications=frozenset({application}))
+    for status in ["", success]:
+        scene = Scene(inbound)
+        scene.arrives().up("c").runs(application).sets(variable, status).pbx_hangs_up().gone("c")
+        assert scene.verdict == ("answered", "handled_by_application")
+    for status in failures:
+        scene = Scene(inbound)
+        scene.arrives().up("c").runs(application).sets(variable, status).pbx_hangs_up().gone("c")
+        assert scene.verdict == ("missed", "announcement_only")
+    other = Scene()  # in which it does not count
+    other.arrives().up("c").runs(application).sets(variable, success).pbx_hangs_up().gone("c")
+    assert other.verdict == ("missed", "announcement_only")
+
+
+def test_an_application_that_is_away_takes_back_no_other_answer() -> None:
+    scene = Scene(Inbound(answered_applications=frozenset({"AGI"})))
+    scene.arrives().up("c").runs("AGI", "bot").sets("AGISTATUS", "SUCCESS")
+    scene.runs("AGI", "diary").sets("AGISTATUS", "FAILURE").pbx_hangs_up().gone("c")
+    assert scene.verdict == ("answered", "handled_by_application")
 
 
 class Recording(Scene):

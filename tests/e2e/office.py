@@ -68,6 +68,14 @@ def fresh_number() -> str:
     return f"+1212555{next(_numbers)}"
 
 
+ANONYMOUS = '"Anonymous" <sip:anonymous@anonymous.invalid>'
+
+
+def withheld(number: str) -> str:
+    """Tell the office's trunk, which is trusted, what the person called must not see."""
+    return f"P-Asserted-Identity: <sip:{number}@carrier.example>\nPrivacy: id\n"
+
+
 def press(keys: Keys, cseq_from: int, start: str) -> str:
     """SIPp's steps for pressing digits (SIP INFO) in a call, ready for a hang-up between them."""
     steps = []

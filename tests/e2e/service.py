@@ -309,7 +309,8 @@ class RunningService:
                     records = [
                         record
                         for record in await self._records(call.number)
-                        if record.call.began.timestamp() > call.office.opened_at
+                        if record.call.began.timestamp()
+                        >= int(call.office.opened_at)  # a CDR's seconds
                     ]
                     if len(records) > nth:
                         record = records[nth]

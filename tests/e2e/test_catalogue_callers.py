@@ -5,15 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from .conftest import Verdict
-from .office import DIRECT, GROUP, PREFIXED, Office, fresh_number
+from .office import ANONYMOUS, DIRECT, GROUP, PREFIXED, Office, fresh_number, withheld
 from .service import RunningService
-
-ANONYMOUS = '"Anonymous" <sip:anonymous@anonymous.invalid>'
-
-
-def withheld(number: str) -> str:
-    """Tell the office's trunk, which is trusted, what the person called must not see."""
-    return f"P-Asserted-Identity: <sip:{number}@carrier.example>\nPrivacy: id\n"
 
 
 async def test_row_66_anonymous_caller(office: Office, verdict: Verdict) -> None:
@@ -28,9 +21,7 @@ async def test_row_66_withheld_number_known_to_the_carrier(
 ) -> None:
     await office.phone("101")
     number = fresh_number()
-    call = await office.place(
-        PREFIXED, caller=number, sender=ANONYMOUS, headers=withheld(number)
-    )
+    call = await office.place(PREFIXED, caller=number, sender=ANONYMOUS, headers=withheld(number))
     await call.ended()
     await verdict(call, "missed", "rang_no_answer", texted=False)
 

@@ -1,14 +1,15 @@
-"""Rare rows of the catalogue: screening, call-back from a queue, callthrough, a burst, ARI, paging.
+"""Rare rows of the catalogue: screening, queue call-back, callthrough, bursts, ARI, paging.
 
-They have a service of their own: with the applications that count as answered by default, and
-with time before a text is due to call back in.
+They have a service of their own: with DISA among the applications that count as answered, as it is
+by default, and with time before a text is due to call back in.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest_asyncio
@@ -18,6 +19,7 @@ from .asterisk import Asterisk
 from .conftest import Verdict
 from .office import (
     APPLICATION,
+    BOT,
     CALLTHROUGH,
     DIRECT,
     EWA,
@@ -51,9 +53,8 @@ class OwnService(RunningService):
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def service(asterisk: Asterisk) -> AsyncIterator[RunningService]:
-    running = OwnService(
-        asterisk, delay="3s", pbx={"answered_applications": '["DISA", "ReceiveFAX"]'}
-    )
+    applications = '["DISA", "ReceiveFAX", "AGI"]'
+    running = OwnService(asterisk, delay="3s", pbx={"answered_applications": applications})
     try:
         await running.start()
         yield running
@@ -89,7 +90,8 @@ async def test_row_18_two_mobiles_and_none_presses_1(office: Office, verdict: Ve
 
 async def test_row_19_screened_and_accepted(office: Office, verdict: Verdict) -> None:
     phone = await office.phone("101", ring=300, keys=[(1500, "1")], talk=1500)
-    call = await office.place(SCREENED)
+    call = await office.place(SCREENED, speaks=True)  # she says who she is
+    await office.happened("BridgeEnter", timeout=20, BridgeNumChannels="2")
     await call.ended()
     assert phone.hung_up_at
     await verdict(call, "answered", "answered", texted=False)
@@ -114,11 +116,26 @@ async def screened_out(
     office: Office, verdict: Verdict, key: str, reason: str, *, texted: bool
 ) -> None:
     phone = await office.phone("101", ring=300, keys=[(1500, key)])
-    call = await office.place(SCREENED)
-    await call.ended()
+    with said_who_she_is(office) as number:
+        call = await office.place(SCREENED, caller=number)
+        await call.ended()
     assert phone.answered
     assert not call.hung_up_by_caller
     await verdict(call, "missed", reason, texted=texted)
+
+
+@contextlib.contextmanager
+def said_who_she_is(office: Office) -> Iterator[str]:
+    """Give a caller whose name the PBX has recorded before, so that it need not ask."""
+    number = fresh_number()
+    tree = office.asterisk.tree
+    introduction = tree / f"var/lib/asterisk/priv-callerintros/{number}.gsm"
+    introduction.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(tree / "usr/share/asterisk/sounds/en_US_f_Allison/hello.gsm", introduction)
+    try:
+        yield number
+    finally:
+        introduction.unlink(missing_ok=True)
 
 
 # ------------------------------------------------------------------ 31: call-back from a queue
@@ -265,6 +282,17 @@ async def test_row_72_colleague_calls_back_in_vain(office: Office, verdict: Verd
     await back.ended()
     assert mobile.received("CANCEL")
     await verdict(missed, "missed", "rang_no_answer", texted=True)
+
+
+# ------------------------------------------------------------------ 79: a voice bot that is away
+
+
+async def test_row_79_voice_bot_is_away(office: Office, verdict: Verdict) -> None:
+    call = await office.place(BOT)
+    await call.ended()
+    assert call.answered
+    assert not call.hung_up_by_caller
+    await verdict(call, "missed", "announcement_only", texted=True)
 
 
 # ------------------------------------------------------------------ 80: an ARI application

@@ -208,9 +208,7 @@ async def test_check_says_what_is_wrong(office: Office, pbx: dict[str, str], say
     away = account("distant").replace("permit = 127.0.0.0/255.0.0.0", "permit = 192.0.2.1")
     await accounts(
         office,
-        account("silent", write="")
-        + account("blind", read="read = call,agent,dialplan")
-        + away,
+        account("silent", write="") + account("blind", read="read = call,agent,dialplan") + away,
     )
     async with configured(office.asterisk, pbx) as service:
         wrong = await check(service, code=1)

@@ -19,7 +19,7 @@ from pbx_bridge.store.calls import CallRecord
 
 from .asterisk import Asterisk
 from .conftest import one_asterisk
-from .office import DIRECT, FORWARD, Call, Office
+from .office import ANONYMOUS, DIRECT, FORWARD, Call, Office, fresh_number, withheld
 from .proxy import Proxy
 from .service import RECORDS, RunningService
 from .sipp import NEVER
@@ -203,6 +203,26 @@ async def test_row_77_rang_before_and_missed_in_the_gap(
         else:
             assert await watch.service.judged(call) == ("unobserved", "feed_gap", False)
             await watch.never_texts(call)
+
+
+@pytest.mark.parametrize("records", [CEL, CDR], ids=["cel", "cdr"])
+async def test_row_77_withheld_number_missed_in_the_gap(
+    office: Office, records: tuple[str, ...]
+) -> None:
+    """No record says that the number is withheld; the service knew."""
+    async with watching(office.asterisk, records=records) as watch:
+        await office.phone("101")
+        number = fresh_number()
+        call = await office.place(DIRECT, caller=number, sender=ANONYMOUS, headers=withheld(number))
+        await rings(office, call)
+        await watch.cut()
+        await call.ended()
+        await watch.restore()
+        await watch.searched()
+        assert await watch.service.judged(call) == ("missed", "rang_no_answer", False)
+        record = await watch.only_record_of(call)
+        assert record.call.source == records[0].removesuffix("_csv")
+        await watch.never_texts(call)
 
 
 @pytest.mark.parametrize("records", [CEL, CDR, NOTHING], ids=["cel", "cdr", "no_records"])

@@ -22,6 +22,8 @@ VARIABLES = frozenset(
         b"VMSTATUS",
         b"QUEUESTATUS",
         b"DIALSTATUS",
+        b"AGISTATUS",
+        b"STASISSTATUS",
         b"CALLINGNUMPRES_SV",
         b"CALLINGPRES_SV",
     }
