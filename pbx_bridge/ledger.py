@@ -18,6 +18,7 @@ from pbx_bridge.core.call import (
     CallAnswered,
     CallBegan,
     CallEnded,
+    CallerWithheld,
     Disposition,
     Observation,
     OutboundCall,
@@ -34,6 +35,7 @@ from pbx_bridge.store.feed import FeedState
 #: Recovery begins so much before the feed was last seen whole: the PBX has a clock of its own.
 WATERMARK_MARGIN = timedelta(seconds=120)
 FIRST_STEP = "first_text"
+_VOICEMAIL = frozenset({Reason.VOICEMAIL_MESSAGE, Reason.VOICEMAIL_HANGUP})
 
 log = structlog.get_logger()
 
@@ -94,10 +96,15 @@ class Ledger:
             todo.queued |= self._record_one(tx, one, now, todo)
         return todo
 
-    def _record_one(self, tx: Connection, one: Told, now: datetime, todo: ToDo) -> bool:
+    def _record_one(  # noqa: C901 - one case for each kind of news
+        self, tx: Connection, one: Told, now: datetime, todo: ToDo
+    ) -> bool:
         match one.what:
             case CallBegan(call):
                 calls.begin(tx, one.pbx, one.boot, call, self._e164(call))
+            case CallerWithheld(call):
+                row = calls.begin(tx, one.pbx, one.boot, call, self._e164(call))
+                calls.withheld(tx, row)
             case CallAnswered(call):
                 row = calls.begin(tx, one.pbx, one.boot, call, self._e164(call))
                 calls.answered(tx, row, call)
@@ -224,18 +231,22 @@ class Ledger:
             rules=rules,
             moment=moment,
             number=number,
-            decided_at_voicemail=_at_voicemail_before(tx, row),
+            decided_at_voicemail=call.reason in _VOICEMAIL and _at_voicemail_before(tx, row),
         )
         if number is None:
             return facts
+        last_day = outbox.count_since(tx, now - timedelta(days=1), shadow=rules.shadow)
+        last_hour = last_day
+        if last_day >= rules.max_per_hour:  # else the hour cannot have reached its cap
+            last_hour = outbox.count_since(tx, now - timedelta(hours=1), shadow=rules.shadow)
         return replace(
             facts,
             last_text=outbox.last_sent(
                 tx, number.e164, call.line, now - rules.cooldown, shadow=rules.shadow
             ),
             spoken_at=calls.spoken_since(tx, number.e164, number.national, call.began, row),
-            texts_last_hour=outbox.count_since(tx, now - timedelta(hours=1), shadow=rules.shadow),
-            texts_last_day=outbox.count_since(tx, now - timedelta(days=1), shadow=rules.shadow),
+            texts_last_hour=last_hour,
+            texts_last_day=last_day,
         )
 
     def recheck(

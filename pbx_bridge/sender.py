@@ -86,6 +86,7 @@ class Sender:
         self._concurrency = concurrency
         self._checkpoint = checkpoint
         self._woken = asyncio.Event()
+        self._next_due: datetime | None = None  # as of the last look into the outbox
         self._stopping = False
         self._finished = asyncio.Event()
         self._finished.set()  # while it does not run there is nothing to wait for
@@ -157,6 +158,7 @@ class Sender:
         def claim(tx: Connection) -> None:
             asked.extend(outbox.claim_lookups(tx, now, free, lease))
             due.extend(outbox.claim_due(tx, now, free - len(asked), self._recheck))
+            self._next_due = outbox.next_due(tx)
 
         try:
             await self._db.run(claim)
@@ -190,10 +192,9 @@ class Sender:
         if self._stopping:
             return
         delay = LONGEST_SLEEP
-        if len(self._in_hand) < self._concurrency:  # else only a free hand helps, and it wakes us
-            due = await self._db.read(outbox.next_due)
-            if due is not None:
-                delay = min(delay, due - self._now())
+        # With no hand free only a free one helps, and it wakes us.
+        if len(self._in_hand) < self._concurrency and self._next_due is not None:
+            delay = min(delay, self._next_due - self._now())
         await self._wait(delay)
 
     async def _wait(self, delay: timedelta) -> None:

@@ -128,6 +128,21 @@ async def test_a_live_call_is_on_record_from_its_first_moment(db: Database) -> N
     assert record.call.answered_by == "p"
 
 
+async def test_a_withheld_number_is_on_record_as_soon_as_it_is_known(db: Database) -> None:
+    """After a crash the PBX's records tell of the call, but not of that."""
+    office = Office(db)
+    office.arrives()
+    office.feed(ev.PresentationKnown(office.now, "c", withheld=True))
+    await office.judged()
+    found = replace(MISSED, call_id="c", began=office.now, ended=office.now, source="cel")
+    after = Office(db)
+    await after.followup.handle([(PBX, Recovered((found,)))])
+    assert await after.queued() == []
+    (record,) = await after.judged()
+    assert record.decision is not None
+    assert record.decision.rule == "withheld"
+
+
 async def test_two_missed_calls_of_one_caller_make_one_text(db: Database) -> None:
     office = Office(db)
     office.rings_out("c").wait(5).rings_out("d")

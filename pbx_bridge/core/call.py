@@ -149,6 +149,13 @@ class CallAnswered:
 
 
 @dataclass(frozen=True, slots=True)
+class CallerWithheld:
+    """It became known that the caller forbade showing the number."""
+
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
 class VoicemailReached:
     """The caller is in voicemail now; whether a message comes of it is not known yet."""
 
@@ -171,5 +178,7 @@ class OutboundCall:
     ended: datetime | None = None
 
 
-Observation = CallBegan | CallAnswered | VoicemailReached | CallEnded | OutboundCall
+Observation = (
+    CallBegan | CallerWithheld | CallAnswered | VoicemailReached | CallEnded | OutboundCall
+)
 """What the tracker tells: an OutboundCall is told when it begins, is answered and ends."""

@@ -112,7 +112,7 @@ class Facts:
     decided_at_voicemail: bool = False  #: this call was decided on when it entered voicemail
     last_text: datetime | None = None  #: to this caller about this line, within the cool-down
     spoken_at: datetime | None = None  #: with this caller, since this call began
-    texts_last_hour: int = 0
+    texts_last_hour: int = 0  #: exact where it matters, else no more than in the last day
     texts_last_day: int = 0
 
     @property
@@ -303,7 +303,11 @@ def decide(facts: Facts) -> Decision:
         to=_number(facts).e164,
         body=fill(
             rule.template,
-            {"office": rules.office, "line": call.line, "caller": _number(facts).e164},
+            {
+                "office": rules.office,
+                "line": call.line or rules.office,  # a record may not know which line it was
+                "caller": _number(facts).e164,
+            },
         ),
         due_at=ended + rule.delay,
         expires_at=ended + rules.expires_after,

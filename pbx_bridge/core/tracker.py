@@ -20,6 +20,7 @@ from pbx_bridge.core.call import (
     CallAnswered,
     CallBegan,
     CallEnded,
+    CallerWithheld,
     HungUpBy,
     Observation,
     OutboundCall,
@@ -313,12 +314,13 @@ class CallTracker:
         if journey is not None and event.withheld:
             self._withhold(journey, event.at)
 
-    @staticmethod
-    def _withhold(journey: Journey, at: datetime) -> None:
+    def _withhold(self, journey: Journey, at: datetime) -> None:
         # A latch: dialplans set the presentation to "allowed" for their own phones later on.
         if not journey.withheld:
             journey.withheld = True
             journey.note(at, StepKind.CALLER_ID, detail="withheld")
+            if journey.call_id in self._journeys:  # at once: a crash must not forget it
+                self._told.append(CallerWithheld(journey.judged(None)))
 
     def _variable(self, event: ev.VariableSet) -> None:  # noqa: C901 - one branch a variable
         channel = self._graph.channels.get(event.channel_id)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, func, or_, select
 
 from pbx_bridge.core.call import (
     Call,
@@ -29,6 +29,51 @@ from pbx_bridge.store.schema import step as timeline
 LONGEST_LIVE_CALL = timedelta(hours=4)
 #: SQLite's row ids are 64 bit; a longer run of digits is no row id.
 ROW_ID_DIGITS = 18
+
+
+# Statements that a finished call needs are made once: making one anew costs SQLAlchemy a tenth of a
+# millisecond, and half of one for a whole row, many times what SQLite takes to run it.
+_INSERT = table.insert().returning(table.c.id)
+_UPDATE = table.update().where(table.c.id == bindparam("row"))
+_INSERT_STEP = timeline.insert()
+_FORGET_STEPS = timeline.delete().where(timeline.c.call == bindparam("row"))
+_INSERT_DECISION = decision.insert()
+_KNOWN = select(table.c.id, table.c.ended, table.c.disposition).where(
+    table.c.pbx == bindparam("pbx"),
+    table.c.boot == bindparam("boot"),
+    table.c.call_id == bindparam("call_id"),
+)
+_DECIDED = (
+    select(decision.c.id)
+    .where(decision.c.call == bindparam("row"), decision.c.moment == bindparam("moment"))
+    .limit(1)
+)
+_DIALLED = outbound_call.c.dialled.endswith(bindparam("dialled"))
+_SPOKE_HERE = select(func.max(table.c.answered_at)).where(
+    table.c.caller_e164 == bindparam("e164"),
+    table.c.answered_at >= bindparam("since"),
+    table.c.id != bindparam("except_row"),
+)
+_SPOKE_THERE = select(func.max(outbound_call.c.answered_at)).where(
+    outbound_call.c.answered_at >= bindparam("since"), _DIALLED
+)
+_LIVE_HERE = (
+    select(table.c.id)
+    .where(
+        table.c.caller_e164 == bindparam("e164"),
+        table.c.ended.is_(None),
+        table.c.began >= bindparam("earliest"),
+        table.c.id != bindparam("except_row"),
+    )
+    .limit(1)
+)
+_LIVE_THERE = (
+    select(outbound_call.c.id)
+    .where(
+        outbound_call.c.ended.is_(None), outbound_call.c.began >= bindparam("earliest"), _DIALLED
+    )
+    .limit(1)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,16 +123,18 @@ def begin(tx: Connection, pbx: str, boot: str, call: Call, caller_e164: str | No
 
 def answered(tx: Connection, row_id: int, call: Call) -> None:
     """Write down that a person answered, while the call lives."""
-    tx.execute(
-        table.update()
-        .where(table.c.id == row_id)
-        .values(
-            answered_at=call.answered_at,
-            answered_by=call.answered_by,
-            disposition=call.disposition.value,
-            reason=call.reason.value,
-        )
-    )
+    changed = {
+        "answered_at": call.answered_at,
+        "answered_by": call.answered_by,
+        "disposition": call.disposition.value,
+        "reason": call.reason.value,
+    }
+    tx.execute(_UPDATE, {"row": row_id, **changed})
+
+
+def withheld(tx: Connection, row_id: int) -> None:
+    """Write down that the caller forbade showing the number."""
+    tx.execute(table.update().where(table.c.id == row_id).values(withheld=True))
 
 
 def finish(tx: Connection, pbx: str, boot: str, call: Call, caller_e164: str | None) -> int | None:
@@ -96,11 +143,8 @@ def finish(tx: Connection, pbx: str, boot: str, call: Call, caller_e164: str | N
     None if it already stands judged, so that nobody decides about it twice. What could not be
     observed gives way to what was found out about it later.
     """
-    known = tx.execute(
-        select(table.c.id, table.c.ended, table.c.disposition).where(
-            table.c.pbx == pbx, table.c.boot == boot, table.c.call_id == call.call_id
-        )
-    ).first()
+    which = {"pbx": pbx, "boot": boot, "call_id": call.call_id}
+    known = tx.execute(_KNOWN, which).first()
     if known is None:
         row_id = _insert(tx, pbx, boot, call, caller_e164)
     else:
@@ -110,11 +154,11 @@ def finish(tx: Connection, pbx: str, boot: str, call: Call, caller_e164: str | N
         ):
             return None
         row_id = known.id
-        tx.execute(table.update().where(table.c.id == row_id).values(_columns(call, caller_e164)))
-    tx.execute(timeline.delete().where(timeline.c.call == row_id))
+        tx.execute(_UPDATE, {"row": row_id, **_columns(call, caller_e164)})
+    tx.execute(_FORGET_STEPS, {"row": row_id})
     if call.steps:
         tx.execute(
-            timeline.insert(),
+            _INSERT_STEP,
             [
                 {
                     "call": row_id,
@@ -166,22 +210,22 @@ def save_decision(  # noqa: PLR0913 - the columns of one row
 ) -> None:
     """Write down a judgement; `checks` are (check, verdict, detail) in the order of judgement."""
     tx.execute(
-        decision.insert().values(
-            call=row_id,
-            at=at,
-            moment=moment,
-            outcome=outcome,
-            rule=rule,
-            detail=detail,
-            checks=[list(check) for check in checks],
-        )
+        _INSERT_DECISION,
+        {
+            "call": row_id,
+            "at": at,
+            "moment": moment,
+            "outcome": outcome,
+            "rule": rule,
+            "detail": detail,
+            "checks": [list(check) for check in checks],
+        },
     )
 
 
 def was_decided(tx: Connection, row_id: int, moment: str) -> bool:
     """Tell whether a call was decided on at that moment."""
-    query = select(decision.c.id).where(decision.c.call == row_id, decision.c.moment == moment)
-    return tx.execute(query.limit(1)).first() is not None
+    return tx.execute(_DECIDED, {"row": row_id, "moment": moment}).first() is not None
 
 
 def upsert_outbound(tx: Connection, pbx: str, boot: str, outbound: OutboundCall) -> None:
@@ -229,15 +273,11 @@ def spoken_since(
     That is a call of theirs which a person answered, or a call to them which was answered. What
     was dialled is compared by its end: before it stand outside-line prefix and country code.
     """
-    inbound = select(func.max(table.c.answered_at)).where(
-        table.c.caller_e164 == e164,
-        table.c.answered_at >= since,
-        table.c.id != (-1 if except_row is None else except_row),
-    )
-    outbound = select(func.max(outbound_call.c.answered_at)).where(
-        outbound_call.c.answered_at >= since, _dialled(national_significant_number)
-    )
-    times = [tx.execute(inbound).scalar_one(), tx.execute(outbound).scalar_one()]
+    here = {"e164": e164, "since": since, "except_row": -1 if except_row is None else except_row}
+    there = {"since": since, "dialled": national_significant_number}
+    times = [tx.execute(_SPOKE_HERE, here).scalar_one()]
+    if national_significant_number.isdigit():  # every number ends with nothing, or with a %
+        times.append(tx.execute(_SPOKE_THERE, there).scalar_one())
     return max((at for at in times if at is not None), default=None)
 
 
@@ -250,21 +290,17 @@ def in_call(
 ) -> bool:
     """Tell whether that number rings, waits or speaks here now, in either direction."""
     earliest = now - LONGEST_LIVE_CALL
-    inbound = select(table.c.id).where(
-        table.c.caller_e164 == e164,
-        table.c.ended.is_(None),
-        table.c.began >= earliest,
-        table.c.id != (-1 if except_row is None else except_row),
-    )
-    outbound = select(outbound_call.c.id).where(
-        outbound_call.c.ended.is_(None),
-        outbound_call.c.began >= earliest,
-        _dialled(national_significant_number),
-    )
-    return (
-        tx.execute(inbound.limit(1)).first() is not None
-        or tx.execute(outbound.limit(1)).first() is not None
-    )
+    here = {
+        "e164": e164,
+        "earliest": earliest,
+        "except_row": -1 if except_row is None else except_row,
+    }
+    if tx.execute(_LIVE_HERE, here).first() is not None:
+        return True
+    if not national_significant_number.isdigit():
+        return False
+    there = {"earliest": earliest, "dialled": national_significant_number}
+    return tx.execute(_LIVE_THERE, there).first() is not None
 
 
 def recent(  # noqa: PLR0913 - the filters of a listing
@@ -344,20 +380,13 @@ def explanation(tx: Connection, row_id: int) -> Explanation | None:
 
 
 def _row_id(tx: Connection, pbx: str, boot: str, call_id: str) -> int | None:
-    return tx.execute(
-        select(table.c.id).where(
-            table.c.pbx == pbx, table.c.boot == boot, table.c.call_id == call_id
-        )
-    ).scalar_one_or_none()
+    found = tx.execute(_KNOWN, {"pbx": pbx, "boot": boot, "call_id": call_id}).first()
+    return None if found is None else found.id
 
 
 def _insert(tx: Connection, pbx: str, boot: str, call: Call, caller_e164: str | None) -> int:
-    columns = _columns(call, caller_e164)
-    row_id: int = tx.execute(
-        table.insert()
-        .values(pbx=pbx, boot=boot, call_id=call.call_id, **columns)
-        .returning(table.c.id)
-    ).scalar_one()
+    which = {"pbx": pbx, "boot": boot, "call_id": call.call_id}
+    row_id: int = tx.execute(_INSERT, which | _columns(call, caller_e164)).scalar_one()
     return row_id
 
 
@@ -385,12 +414,6 @@ def _columns(call: Call, caller_e164: str | None) -> dict[str, Any]:
         "rung": [[rung.endpoint, rung.seconds, rung.times, rung.status] for rung in call.rung],
         "source": call.source,
     }
-
-
-def _dialled(national_significant_number: str) -> ColumnElement[bool]:
-    if not national_significant_number:  # every number ends with nothing
-        return outbound_call.c.id.is_(None)
-    return outbound_call.c.dialled.endswith(national_significant_number, autoescape=True)
 
 
 def _records() -> Select[Any]:

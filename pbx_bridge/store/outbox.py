@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, select
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, or_, select
 
 from pbx_bridge.core.delivery import (
     Absent,
@@ -92,6 +92,52 @@ class AttemptRecord:
     seconds: float
 
 
+def _counted(*, shadow: bool) -> ColumnElement[bool]:
+    # Named by what does not count, so that SQLite goes by time and not through all that ever did.
+    if shadow:
+        return table.c.state.not_in([state.value for state in NOT_COUNTED])
+    states = [state.value for state in (*NOT_COUNTED, State.SHADOW)]
+    return table.c.state.not_in(states) & table.c.shadow.is_(False)
+
+
+# Made once: see calls.py.
+_INSERT = table.insert().returning(table.c.id)
+_UPDATE = table.update().where(table.c.id == bindparam("row"))
+_INSERT_ATTEMPT = attempt.insert()
+_GET = select(table).where(table.c.id == bindparam("row"))
+_SAME = select(table.c.id).where(
+    table.c.call == bindparam("row"), table.c.step == bindparam("name")
+)
+_DUE = (
+    select(table)
+    .where(table.c.state == State.QUEUED.value, table.c.due_at <= bindparam("now"))
+    .order_by(table.c.due_at, table.c.id)
+    .limit(bindparam("most"))
+)
+_ASKED = (
+    select(table)
+    .where(table.c.state == State.UNCERTAIN.value, table.c.ask_at <= bindparam("now"))
+    .order_by(table.c.ask_at, table.c.id)
+    .limit(bindparam("most"))
+)
+_NEXT_DUE = select(func.min(table.c.due_at)).where(table.c.state == State.QUEUED.value)
+_NEXT_ASKED = select(func.min(table.c.ask_at)).where(table.c.state == State.UNCERTAIN.value)
+_LAST_SENT = {
+    shadow: select(func.max(table.c.created_at)).where(
+        table.c.to_e164 == bindparam("to"),
+        table.c.created_at >= bindparam("since"),
+        or_(bindparam("line").is_(None), table.c.line == bindparam("line")),
+        _counted(shadow=shadow),
+    )
+    for shadow in (False, True)
+}
+_COUNT = {
+    shadow: select(func.count())
+    .select_from(table)
+    .where(table.c.created_at >= bindparam("since"), _counted(shadow=shadow))
+    for shadow in (False, True)
+}
+
 Recheck = Callable[[Connection, MessageRecord, datetime], Skip | Defer | None]
 """Looks at the world once more before a message goes out, in the claiming transaction."""
 
@@ -112,33 +158,31 @@ def insert(  # noqa: PLR0913 - the columns of one row
     shadow: bool,
 ) -> int | None:
     """Queue a message; give its id, or None if this call already has this step."""
-    if call_row is not None:
-        same = select(table.c.id).where(table.c.call == call_row, table.c.step == step)
-        if tx.execute(same).first() is not None:
-            return None
+    same = {"row": call_row, "name": step}
+    if call_row is not None and tx.execute(_SAME, same).first() is not None:
+        return None
     message_id: int = tx.execute(
-        table.insert()
-        .values(
-            call=call_row,
-            step=step,
-            key=key,
-            to_e164=to,
-            body=body,
-            gateway=gateway,
-            line=line,
-            created_at=created_at,
-            due_at=due_at,
-            expires_at=expires_at,
-            state=State.QUEUED.value,
-            shadow=shadow,
-            attempts=0,
-            lookups=0,
-            gateway_ref="",
-            detail="",
-            code="",
-            updated_at=created_at,
-        )
-        .returning(table.c.id)
+        _INSERT,
+        {
+            "call": call_row,
+            "step": step,
+            "key": key,
+            "to_e164": to,
+            "body": body,
+            "gateway": gateway,
+            "line": line,
+            "created_at": created_at,
+            "due_at": due_at,
+            "expires_at": expires_at,
+            "state": State.QUEUED.value,
+            "shadow": shadow,
+            "attempts": 0,
+            "lookups": 0,
+            "gateway_ref": "",
+            "detail": "",
+            "code": "",
+            "updated_at": created_at,
+        },
     ).scalar_one()
     return message_id
 
@@ -149,14 +193,8 @@ def claim_due(tx: Connection, now: datetime, limit: int, recheck: Recheck) -> li
     Others that are due fall away on the way: too late, no longer wanted, deferred, shadow.
     """
     claimed: list[Message] = []
-    due = (
-        select(table)
-        .where(table.c.state == State.QUEUED.value, table.c.due_at <= now)
-        .order_by(table.c.due_at, table.c.id)
-        .limit(limit)
-    )
     for _ in range(PAGES_PER_CLAIM):
-        rows = [_record(row) for row in tx.execute(due).all()]
+        rows = [_record(row) for row in tx.execute(_DUE, {"now": now, "most": limit}).all()]
         for row in rows:
             if len(claimed) == limit:
                 return claimed
@@ -192,13 +230,7 @@ def claim_lookups(
 
     They come again after `lease` if nobody settles them: asking twice does no harm.
     """
-    due = (
-        select(table)
-        .where(table.c.state == State.UNCERTAIN.value, table.c.ask_at <= now)
-        .order_by(table.c.ask_at, table.c.id)
-        .limit(limit)
-    )
-    rows = [_record(row) for row in tx.execute(due).all()]
+    rows = [_record(row) for row in tx.execute(_ASKED, {"now": now, "most": limit}).all()]
     ids = [row.message_id for row in rows]
     if ids:
         tx.execute(table.update().where(table.c.id.in_(ids)).values(ask_at=now + lease))
@@ -251,9 +283,7 @@ def cancel(tx: Connection, message_id: int, now: datetime, code: str, detail: st
 
 def next_due(tx: Connection) -> datetime | None:
     """Give when the sender has to look again; None while nothing waits."""
-    queued = select(func.min(table.c.due_at)).where(table.c.state == State.QUEUED.value)
-    asked = select(func.min(table.c.ask_at)).where(table.c.state == State.UNCERTAIN.value)
-    times = [tx.execute(queued).scalar_one(), tx.execute(asked).scalar_one()]
+    times = [tx.execute(_NEXT_DUE).scalar_one(), tx.execute(_NEXT_ASKED).scalar_one()]
     return min((at for at in times if at is not None), default=None)
 
 
@@ -271,23 +301,15 @@ def last_sent(
     `line` None means every line. What was cancelled, expired or refused never happened. In shadow
     mode (`shadow`) the messages that would have been sent count too.
     """
-    query = select(func.max(table.c.created_at)).where(
-        table.c.to_e164 == to, table.c.created_at >= since, _counted(shadow=shadow)
-    )
-    if line is not None:
-        query = query.where(table.c.line == line)
-    latest: datetime | None = tx.execute(query).scalar_one()
+    which = {"to": to, "since": since, "line": line}
+    latest: datetime | None = tx.execute(_LAST_SENT[shadow], which).scalar_one()
     return latest
 
 
 def count_since(tx: Connection, since: datetime, *, shadow: bool) -> int:
     """Count the messages queued at or after `since`, as `last_sent` counts them."""
-    query = (
-        select(func.count())
-        .select_from(table)
-        .where(table.c.created_at >= since, _counted(shadow=shadow))
-    )
-    return tx.execute(query).scalar_one()
+    count: int = tx.execute(_COUNT[shadow], {"since": since}).scalar_one()
+    return count
 
 
 def recent(
@@ -303,7 +325,7 @@ def recent(
 
 
 def get(tx: Connection, message_id: int) -> MessageRecord | None:
-    row = tx.execute(select(table).where(table.c.id == message_id)).first()
+    row = tx.execute(_GET, {"row": message_id}).first()
     return None if row is None else _record(row)
 
 
@@ -374,7 +396,7 @@ def _change(
     }
     if state is State.QUEUED and step.next_at is not None:
         changed["due_at"] = step.next_at
-    tx.execute(table.update().where(table.c.id == row.message_id).values(changed | (values or {})))
+    tx.execute(_UPDATE, {"row": row.message_id, **changed, **(values or {})})
 
 
 def _log(  # noqa: PLR0913 - the columns of one row
@@ -397,26 +419,19 @@ def _log(  # noqa: PLR0913 - the columns of one row
         case Absent():
             pass
     tx.execute(
-        attempt.insert().values(
-            message=row.message_id,
-            n=row.attempts,
-            at=now,
-            kind=kind,
-            outcome=type(result).__name__.lower(),
-            detail=detail,
-            code=code,
-            gateway_ref=ref,
-            seconds=seconds,
-        )
+        _INSERT_ATTEMPT,
+        {
+            "message": row.message_id,
+            "n": row.attempts,
+            "at": now,
+            "kind": kind,
+            "outcome": type(result).__name__.lower(),
+            "detail": detail,
+            "code": code,
+            "gateway_ref": ref,
+            "seconds": seconds,
+        },
     )
-
-
-def _counted(*, shadow: bool) -> ColumnElement[bool]:
-    # Named by what does not count, so that SQLite goes by time and not through all that ever did.
-    if shadow:
-        return table.c.state.not_in([state.value for state in NOT_COUNTED])
-    states = [state.value for state in (*NOT_COUNTED, State.SHADOW)]
-    return table.c.state.not_in(states) & table.c.shadow.is_(False)
 
 
 def _existing(tx: Connection, message_id: int) -> MessageRecord:
