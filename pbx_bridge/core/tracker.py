@@ -104,8 +104,8 @@ class CallTracker:
         self._is_inbound = inbound.matcher()
         self._is_refused = inbound.refuser()
         self._graph = Graph()
-        self._journeys: dict[str, Journey] = {}
-        self._overdue: dict[str, datetime] = {}  # both dicts are in the order of time
+        self._journeys: dict[str, Journey] = {}  # the eldest first
+        self._overdue: dict[str, datetime] = {}
         self._seen_trunks: set[str] = set(trunks)
         self._boot = ""
         self._restored_at: datetime | None = None  #: what is older was known to the snapshot
@@ -161,7 +161,7 @@ class CallTracker:
 
     def next_deadline(self) -> datetime | None:
         """Say when `expire` has something to do, None if never."""
-        overdue = next(iter(self._overdue.values()), None)
+        overdue = min(self._overdue.values(), default=None)  # few: those just hung up
         eldest = next(iter(self._journeys.values()), None)
         if eldest is None:
             return overdue

@@ -15,7 +15,12 @@ from pbx_bridge.core.call import (
 )
 from pbx_bridge.core.events import ChannelState
 from pbx_bridge.core.journey import MAX_AGE
-from pbx_bridge.core.tracker import HANGUP_PATIENCE, CallTracker, Inbound
+from pbx_bridge.core.tracker import (
+    HANGUP_PATIENCE,
+    VOICEMAIL_PATIENCE,
+    CallTracker,
+    Inbound,
+)
 
 from .scene import START, Scene
 
@@ -440,6 +445,14 @@ def test_a_hangup_that_handlers_delay_does_not_delay_the_verdict() -> None:
     scene.wait(30).gone("p", "c")
     assert len(scene.ended) == 1
     assert scene.tracker.held == 0
+
+
+def test_the_next_deadline_is_the_earliest_though_it_came_later() -> None:
+    scene = Scene()
+    scene.arrives("slow").caller_hangs_up("slow")
+    scene.arrives().local("l1", "l2").rings("l1").up("l2", "l1", "c")
+    scene.runs("VoiceMail", "101", "l2").wait(1).caller_hangs_up().gone("c")
+    assert scene.tracker.next_deadline() == scene.now + VOICEMAIL_PATIENCE
 
 
 def test_a_call_that_never_ends_is_given_up() -> None:
