@@ -76,7 +76,9 @@ class Command:
 
     @classmethod
     async def start(cls, service: RunningService, *arguments: str) -> Command:
+        # What a script starts in the background ignores Ctrl-C; these are to hear it all the same.
         process = await asyncio.create_subprocess_exec(
+            *("env", "--default-signal=INT"),
             *(sys.executable, "-m", "pbx_bridge", *arguments),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
