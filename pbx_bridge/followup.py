@@ -194,11 +194,6 @@ class FollowUp:
         for pbx, tracker in self._trackers.items():
             await self._record(self._told(pbx, tracker.abandon(now, reason)))
 
-    @property
-    def live(self) -> int:
-        """Count the calls in progress."""
-        return sum(tracker.live for tracker in self._trackers.values())
-
     def _judge(self, pbx: str, event: CallEvent | Recovered) -> list[Told]:
         tracker = self._trackers[pbx]
         if isinstance(event, Recovered):

@@ -666,7 +666,8 @@ async def test_the_heartbeat_says_until_when_the_feed_was_whole(
     beating = asyncio.get_running_loop().create_task(office.followup.heartbeat())
 
     async def seen() -> feed.PbxRecord:
-        (record,) = await db.read(feed.everyone)
+        record = await db.read(lambda tx: feed.get(tx, PBX))
+        assert record is not None
         return record
 
     async def beaten() -> bool:

@@ -186,17 +186,6 @@ def still_open(tx: Connection, pbx: str) -> list[CallRecord]:
     return [_record(row) for row in tx.execute(query.order_by(table.c.began, table.c.id))]
 
 
-def unobserved_since(tx: Connection, pbx: str, since: datetime) -> list[CallRecord]:
-    """Give the ended calls that began at or after `since` and could not be judged, oldest first."""
-    query = _records().where(
-        table.c.pbx == pbx,
-        table.c.began >= since,
-        table.c.ended.is_not(None),
-        table.c.disposition == Disposition.UNOBSERVED.value,
-    )
-    return [_record(row) for row in tx.execute(query.order_by(table.c.began, table.c.id))]
-
-
 def save_decision(  # noqa: PLR0913 - the columns of one row
     tx: Connection,
     row_id: int,

@@ -52,13 +52,6 @@ def get(tx: Connection, pbx: str) -> PbxRecord | None:
     return PbxRecord(name=row.name, boot=row.boot, feed=FeedState(row.feed), seen_at=row.seen_at)
 
 
-def everyone(tx: Connection) -> list[PbxRecord]:
-    return [
-        PbxRecord(name=row.name, boot=row.boot, feed=FeedState(row.feed), seen_at=row.seen_at)
-        for row in tx.execute(select(table).order_by(table.c.name))
-    ]
-
-
 def gap_began(tx: Connection, pbx: str, at: datetime, reason: str) -> None:
     """Write down that nothing is seen from `at` on, unless a gap is open already."""
     if tx.execute(select(gap.c.id).where(gap.c.pbx == pbx, gap.c.ended.is_(None))).first() is None:

@@ -105,16 +105,6 @@ async def test_recovery_replaces_the_steps(db: Database) -> None:
     assert told.record.call.source == "cel"
 
 
-async def test_the_unobserved_are_found_for_recovery(db: Database) -> None:
-    late = replace(UNOBSERVED, call_id="late", began=NOON + minutes(5))
-    await db.run(lambda tx: calls.finish(tx, PBX, BOOT, UNOBSERVED, CALLER))
-    await db.run(lambda tx: calls.finish(tx, PBX, BOOT, late, CALLER))
-    await db.run(lambda tx: calls.begin(tx, PBX, BOOT, replace(LIVE, call_id="live"), CALLER))
-    found = await db.read(lambda tx: calls.unobserved_since(tx, PBX, NOON + minutes(1)))
-    assert [record.call.call_id for record in found] == ["late"]
-    assert await db.read(lambda tx: calls.unobserved_since(tx, "branch", NOON)) == []
-
-
 async def test_a_listing_shows_the_last_decision_and_message(db: Database) -> None:
     row = await db.run(lambda tx: calls.finish(tx, PBX, BOOT, MISSED, CALLER))
     assert row is not None

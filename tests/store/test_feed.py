@@ -15,7 +15,10 @@ async def test_the_feed_of_a_pbx_is_remembered(db: Database) -> None:
     assert (record.boot, record.feed) == ("boot-1", FeedState.LOST)
     assert record.seen_at == NOON + minutes(1)
     await db.run(lambda tx: feed.seen(tx, "branch", "", FeedState.LOST, NOON))
-    assert [known.name for known in await db.read(feed.everyone)] == ["branch", PBX]
+    branch = await db.read(lambda tx: feed.get(tx, "branch"))
+    assert branch is not None
+    assert (branch.name, branch.feed) == ("branch", FeedState.LOST)
+    assert await db.read(lambda tx: feed.get(tx, PBX)) == record
 
 
 async def test_a_gap_is_open_until_it_ends(db: Database) -> None:
