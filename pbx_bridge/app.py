@@ -169,7 +169,7 @@ class Service:
             "started",
             config=str(self._path),
             pbxs=[pbx.name for pbx in self._config.pbx],
-            gateway=self._config.texting.gateway,
+            gateways=self._config.texting.gateways,
             mode=_mode(self._config),
         )
         async with asyncio.TaskGroup() as tasks:
@@ -220,7 +220,7 @@ class Service:
         text may wait for it.
         """
         return {
-            name: await self._stack.enter_async_context(configured.build())
+            name: await self._stack.enter_async_context(configured.build(config.surroundings(name)))
             for name, configured in config.gateways.items()
             if name not in self._gateways or configured != self._config.gateways.get(name)
         }

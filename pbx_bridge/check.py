@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from pbx_bridge import ports
 from pbx_bridge.clock import utc_now
 from pbx_bridge.config import Config, Pbx
 from pbx_bridge.config.sections import ConfiguredGateway
@@ -50,7 +51,7 @@ async def check(config: Config) -> AsyncIterator[Finding]:
         async for finding in _pbx(pbx):
             yield finding
     for name, configured in config.gateways.items():
-        yield await _gateway(name, configured)
+        yield await _gateway(name, configured, config.surroundings(name))
 
 
 async def _database(config: Config) -> Finding:
@@ -129,10 +130,10 @@ def _skew(what: str, timestamp: str, round_trip: timedelta) -> Finding:
     return Finding(None, what, "does not tell its time")
 
 
-async def _gateway(name: str, configured: ConfiguredGateway) -> Finding:
+async def _gateway(name: str, configured: ConfiguredGateway, around: ports.Surroundings) -> Finding:
     what = f"gateway {name}"
     try:
-        async with configured.build() as gateway:
+        async with configured.build(around) as gateway:
             return _right(what, await gateway.check())
     except GatewayProblem as problem:
         return _wrong(what, str(problem))

@@ -29,6 +29,7 @@ from pbx_bridge.core.call import (
 )
 from pbx_bridge.core.number import parse
 from pbx_bridge.core.policy import Defer, Facts, Moment, Rules, Send, Skip, SkipReason
+from pbx_bridge.core.text import segments
 from pbx_bridge.store import calls, feed, outbox
 from pbx_bridge.store.feed import FeedState
 
@@ -206,6 +207,7 @@ class Ledger:
         return isinstance(decision, Send) and self._queue(tx, row, call, decision, now)
 
     def _queue(self, tx: Connection, row: int, call: Call, send: Send, now: datetime) -> bool:
+        route = self.rules.route_for(call.line)
         message_id = outbox.insert(
             tx,
             call_row=row,
@@ -213,7 +215,11 @@ class Ledger:
             key=self._new_key(),
             to=send.to,
             body=send.body,
-            gateway=self.rules.gateway,
+            gateway=route[0],
+            route=route,
+            segments=segments(send.body).parts,
+            region=send.region,
+            stranger=send.stranger,
             line=call.line,
             created_at=now,
             due_at=send.due_at,

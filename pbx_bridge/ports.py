@@ -1,14 +1,23 @@
 """What the application needs from the outside, as Protocols that adapters inherit explicitly."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
-from pbx_bridge.core.delivery import LookupResult, Message, SendResult
+from pbx_bridge.clock import utc_now
+from pbx_bridge.core.delivery import Capabilities, LookupResult, Message, Receipt, SendResult
 from pbx_bridge.core.events import CallEvent
+from pbx_bridge.core.reply import Reply
 
 Emit = Callable[[CallEvent], None]
 Clock = Callable[[], datetime]
+
+News = Receipt | Reply
+"""What a gateway tells by itself, later than its answer."""
+
+Tell = Callable[[Sequence[News]], Awaitable[None]]
+"""Hand news over; returns once they are written down for good. The same twice does no harm."""
 
 
 class Source(Protocol):
@@ -18,13 +27,62 @@ class Source(Protocol):
         """Watch until cancelled, reconnecting for ever. `emit` must not block and never raises."""
 
 
-class Gateway(Protocol):
-    """A way to send a text. Used as an async context manager around the service's life."""
+class Pbx(Protocol):
+    """A phone system that can be asked to do something, over the connection that is open."""
 
-    #: Sending the same `Message.key` twice delivers once: an uncertain message may be sent again.
-    idempotent: bool
-    #: `lookup` can tell whether a message of unknown fate was taken.
-    can_lookup: bool
+    async def act(self, action: Mapping[str, str]) -> Mapping[str, str]:
+        """Do one AMI action and give the headers of its answer.
+
+        Raises:
+            PbxRefused: the PBX said no; the text is its own.
+            PbxUnreachable: it is not connected; certainly nothing was sent.
+            PbxSilent: the connection broke, or no answer came: perhaps it was done.
+
+        """
+
+    def hear(self, event: str, listener: Callable[[Mapping[str, str]], None]) -> None:
+        """Have `listener` called with the headers of every such event, from now on.
+
+        It must neither block nor raise.
+        """
+
+
+class PbxRefused(Exception):  # noqa: N818 - as in the field
+    """The PBX answered an action with an error."""
+
+
+class PbxUnreachable(Exception):  # noqa: N818 - as in the field
+    """There is no connection to the PBX now."""
+
+
+class PbxSilent(Exception):  # noqa: N818 - as in the field
+    """The PBX was told, and did not answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a gateway may know and use of the service around it."""
+
+    name: str = ""  #: its own, in the configuration
+    office: str = ""  #: as customers know it
+    country: str = "US"  #: by which national numbers are read
+    now: Clock = utc_now
+    #: Where its webhooks arrive, as the world sees it: `https://…/hooks/NAME`; empty if nowhere.
+    hook_url: str = ""
+    pbxs: Mapping[str, Pbx] = field(default_factory=dict)  #: by name, the first is the default
+
+
+ALONE = Surroundings()
+
+
+class Gateway(Protocol):
+    """A way to send a text: built from its settings and its surroundings.
+
+    Used as an async context manager around the service's life.
+    """
+
+    #: What it can do, as configured.
+    capabilities: Capabilities
 
     async def __aenter__(self) -> Self: ...
 
@@ -41,6 +99,64 @@ class Gateway(Protocol):
 
         Raises:
             GatewayProblem: with one line that says what to change.
+
+        """
+
+
+@runtime_checkable
+class Listens(Protocol):
+    """A gateway that hears receipts and replies on a connection of its own, or by asking."""
+
+    async def listen(self, tell: Tell, cursor: "Cursor") -> None:
+        """Hear until cancelled, reconnecting for ever."""
+
+
+class Cursor(Protocol):
+    """How far a gateway has read, kept for it in the database."""
+
+    async def get(self) -> str:
+        """Give what was put last; empty at first."""
+
+    async def put(self, value: str) -> None:
+        """Keep `value`; call it after the news up to there were told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookRequest:
+    """One HTTP request to `/hooks/NAME` or below it. Everything in it is the caller's claim."""
+
+    method: str
+    tail: str  #: the path below `/hooks/NAME`, without slashes around: `status`
+    url: str  #: whole, as the provider called it: by the configured public URL, never by `Host`
+    headers: Mapping[str, str]  #: names in lower case
+    query: Sequence[tuple[str, str]]
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookAnswer:
+    """What to tell the provider once `news` are written down."""
+
+    news: tuple[News, ...] = ()
+    status: int = 200
+    content_type: str = "text/plain"
+    body: str = ""
+
+
+class Forged(Exception):  # noqa: N818 - names the fact
+    """A webhook that its provider did not sign, or not lately; the text is for the log."""
+
+
+@runtime_checkable
+class ReceivesHooks(Protocol):
+    """A gateway whose provider calls us."""
+
+    def hook(self, request: HookRequest) -> HookAnswer:
+        """Prove and read one request; quick, without I/O.
+
+        Raises:
+            Forged: answered 403.
+            ValueError: it is genuine, but cannot be read: answered 400.
 
         """
 

@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy import Connection
 
 from pbx_bridge.core.delivery import (
-    Abilities,
+    NO_CAPABILITIES,
     Absent,
     AskSchedule,
     Deferred,
@@ -46,8 +46,6 @@ log = structlog.get_logger()
 LONGEST_SLEEP = timedelta(seconds=60)
 #: Until the next try when the database could not be written.
 STORE_PAUSE = timedelta(seconds=5)
-#: Nobody can be asked about it, and it must not be repeated.
-NO_ABILITIES = Abilities(idempotent=False, can_lookup=False)
 
 
 GOOD = {State.ACCEPTED, State.DELIVERED}
@@ -253,7 +251,7 @@ class Sender:
         """Ask a gateway about one message of unknown fate."""
         gateway = self._gateways.get(row.gateway)
         started = time.monotonic()
-        if gateway is None or not gateway.can_lookup:
+        if gateway is None or not gateway.capabilities.can_lookup:
             await self._give_up_asking(row)
             return
         try:
@@ -306,9 +304,6 @@ class Sender:
 
     def _after_attempt(self, message: Message, result: SendResult, now: datetime) -> Step:
         gateway = self._gateways.get(message.gateway)
-        abilities = NO_ABILITIES
-        if gateway is not None:
-            abilities = Abilities(idempotent=gateway.idempotent, can_lookup=gateway.can_lookup)
         return after_attempt(
             result,
             attempts=message.attempts,
@@ -317,7 +312,7 @@ class Sender:
             schedule=self._schedule,
             asking=self._asking,
             jitter=self._jitter(),
-            abilities=abilities,
+            capabilities=gateway.capabilities if gateway else NO_CAPABILITIES,
         )
 
 

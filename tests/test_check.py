@@ -29,7 +29,7 @@ path = "bridge.db"
 """
 TWILIO = """
 [texting]
-gateway = "main"
+gateways = ["main"]
 [gateways.main]
 type = "twilio"
 base_url = "{url}"

@@ -11,13 +11,13 @@ from pydantic import BaseModel
 from pbx_bridge import gateways
 from pbx_bridge.config import Config, load, parse
 from pbx_bridge.config.problems import fields
-from pbx_bridge.config.sections import Texting
+from pbx_bridge.config.sections import Tariff, Texting
 
 EXAMPLE = Path(__file__).parent.parent / "pbx-bridge.example.toml"
 #: `#key = value` and `#[table]` are settings; `# Text` is prose.
 COMPLETE = re.sub(r"^#(?=[a-z\[])", "", EXAMPLE.read_text(encoding="utf-8"), flags=re.MULTILINE)
 #: Settings whose example is no default.
-EXAMPLES_ONLY = {"gateway", "blocked_numbers", "allowed_countries", "reasons"}
+EXAMPLES_ONLY = {"gateways", "last_resort", "blocked_numbers", "allowed_countries", "reasons"}
 
 
 def complete() -> Config:
@@ -58,6 +58,8 @@ def test_every_setting_is_in_it() -> None:
     for kind in gateways.KINDS:
         of_kind = [table for table in tables["gateways"].values() if table["type"] == kind]
         missing |= set(_missing(f"gateways ({kind})", gateways.load(kind).Settings, of_kind))
+    every = list(tables["gateways"].values())
+    missing |= set(_missing("gateways", Tariff, every))
     assert missing == set()
 
 

@@ -23,6 +23,7 @@ from pbx_bridge.core.delivery import (
     Absent,
     Accepted,
     AskSchedule,
+    Capabilities,
     Deferred,
     Found,
     LookupResult,
@@ -55,8 +56,7 @@ class Scripted(ports.Gateway):
 
     answers: list[Answer] = field(default_factory=list)
     lookups: list[LookupResult | Exception | float] = field(default_factory=list)
-    idempotent: bool = False
-    can_lookup: bool = True
+    capabilities: Capabilities = field(default_factory=lambda: Capabilities(can_lookup=True))
     sent: list[Message] = field(default_factory=list)
     at_once: int = 0
     most_at_once: int = 0
@@ -226,7 +226,7 @@ async def test_a_bug_in_a_gateway_leaves_one_message_uncertain_and_the_rest_alon
     world: World,
 ) -> None:
     world.gateway.answers = [ZeroDivisionError("hush")]
-    world.gateway.can_lookup = False
+    world.gateway.capabilities = Capabilities()
     await world.queue(2)
     with structlog.testing.capture_logs() as logs:
         async with world.running():
@@ -237,7 +237,7 @@ async def test_a_bug_in_a_gateway_leaves_one_message_uncertain_and_the_rest_alon
 
 async def test_no_answer_in_time_is_uncertain(world: World) -> None:
     world.gateway.answers = [9.0]
-    world.gateway.can_lookup = False
+    world.gateway.capabilities = Capabilities()
     await world.queue()
     async with world.running():
         (message,) = await world.until(State.UNCERTAIN)
@@ -339,8 +339,7 @@ async def test_what_an_earlier_run_was_sending_is_uncertain(
 ) -> None:
     await world.queue()
     await world.db.run(lambda tx: outbox.claim_due(tx, utc_now(), 9, lambda *_: None))
-    world.gateway.idempotent = idempotent
-    world.gateway.can_lookup = can_lookup
+    world.gateway.capabilities = Capabilities(idempotent=idempotent, can_lookup=can_lookup)
     async with world.running():
         (message,) = await world.until(expected)
         await asyncio.sleep(0.1)
@@ -354,7 +353,7 @@ async def test_a_gateway_that_can_no_longer_be_asked(world: World) -> None:
     await world.queue()
     async with world.running():
         await world.until(State.UNCERTAIN)
-        world.gateway.can_lookup = False
+        world.gateway.capabilities = Capabilities()
         await asyncio.sleep(0.4)
         (message,) = await world.messages()
     assert (message.state, message.ask_at) == (State.UNCERTAIN, None)
@@ -417,7 +416,7 @@ async def test_broken_off_on_a_full_disk_it_ends_all_the_same(
 async def test_cancelled_at_any_moment_every_outcome_is_written_down(
     world: World, ticks: int
 ) -> None:
-    world.gateway.can_lookup = False
+    world.gateway.capabilities = Capabilities()
     world.gateway.answers = [9.0]
     world.options["timeout"] = timedelta(seconds=9)
     await world.queue()

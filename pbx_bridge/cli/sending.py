@@ -68,7 +68,7 @@ def send_test(
     e164 = number.normalise(to, config.office.country)
     if e164 is None:
         raise Misuse(f"{to!r} is no number of {config.office.country}; write it as +1 212 555 0143")
-    name = gateway or config.texting.gateway
+    name = gateway or next(iter(config.texting.gateways), "")
     if name not in config.gateways:
         raise Misuse(f"no gateway {name!r}; configured: {', '.join(config.gateways)}")
     if unknown := text.placeholders(body) - {"office"}:
@@ -95,7 +95,7 @@ def send_test(
 async def _send(config: Config, name: str, to: str, body: str) -> SendResult:
     async with (
         Database.open(config.database.path) as database,
-        config.gateways[name].build() as gateway,
+        config.gateways[name].build(config.surroundings(name)) as gateway,
     ):
         message = await database.run(_queued_and_claimed(name, to, body))
         began = time.monotonic()

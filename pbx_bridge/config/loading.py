@@ -10,12 +10,13 @@ from pydantic import ValidationError
 from pbx_bridge import gateways
 from pbx_bridge.config.lines import key_lines, nearest_line
 from pbx_bridge.config.problems import ConfigError, Mistake, Problem, key_name, mistakes, show
-from pbx_bridge.config.sections import Config, ConfiguredGateway
+from pbx_bridge.config.sections import Config, ConfiguredGateway, Tariff
 from pbx_bridge.config.values import did_you_mean
 from pbx_bridge.core import number
+from pbx_bridge.core.delivery import Channel
 
 #: Tables that may be left out whole; validated all the same, so that their defaults are checked.
-_OPTIONAL_TABLES = ("texting", "database", "retention", "logging")
+_OPTIONAL_TABLES = ("texting", "spending", "database", "retention", "logging")
 _TOML_PLACE = re.compile(r"(?P<what>.*) \(at (?:line (?P<line>\d+), column \d+|end of document)\)")
 
 
@@ -61,9 +62,12 @@ def _validate(tables: dict[str, Any], folder: Path) -> tuple[list[Mistake], Conf
     for name in _OPTIONAL_TABLES:
         written.setdefault(name, {})
     written.setdefault("gateways", {"console": {"type": "console"}})
-    names = written["gateways"] if isinstance(written["gateways"], dict) else {}
     found, written["gateways"] = _gateways(written["gateways"], folder)
-    context = {"folder": folder, "country": _country(tables), "gateways": list(names)}
+    context = {
+        "folder": folder,
+        "country": _country(tables),
+        "gateways": _for_texts(tables.get("gateways"), written["gateways"]),
+    }
     try:
         config = Config.model_validate(written, context=context)
     except ValidationError as error:
@@ -89,14 +93,27 @@ def _gateways(written: object, folder: Path) -> tuple[list[Mistake], dict[str, C
             right = did_you_mean(kind, gateways.KINDS)
             found.append(Mistake((*path, "type"), show(kind), f"no such kind; {right}"))
         else:
+            common = {key: table[key] for key in Tariff.model_fields if key in table}
+            own = {key: value for key, value in table.items() if key not in common}
             model = gateways.load(kind).Settings
             try:
-                settings = model.model_validate(table, context={"folder": folder})
+                settings = model.model_validate(own, context={"folder": folder})
             except ValidationError as error:
                 found += mistakes(error, model, path)
-            else:
-                configured[name] = ConfiguredGateway(kind, settings)
+                continue
+            try:
+                configured[name] = ConfiguredGateway(kind, settings, Tariff.model_validate(common))
+            except ValidationError as error:
+                found += mistakes(error, Tariff, path)
     return found, configured
+
+
+def _for_texts(written: object, configured: dict[str, ConfiguredGateway]) -> list[str]:
+    """Name the gateways that send texts; one with mistakes of its own is reported only for them."""
+    names = list(written) if isinstance(written, dict) else list(configured)
+    return [
+        name for name in names if name not in configured or configured[name].channel is Channel.SMS
+    ]
 
 
 def _country(tables: dict[str, Any]) -> str | None:

@@ -4,10 +4,12 @@ Descriptions and examples of the fields are what mistakes are explained with.
 """
 
 import ssl
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -16,6 +18,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    HttpUrl,
     InstanceOf,
     ValidationInfo,
     field_validator,
@@ -25,10 +28,13 @@ from pydantic_core import PydanticCustomError
 from pbx_bridge import gateways, ports
 from pbx_bridge.config.values import (
     Age,
+    Amount,
     Count,
     Country,
+    Currency,
     Duration,
     FilePath,
+    Interval,
     Name,
     Pattern,
     PingInterval,
@@ -44,7 +50,8 @@ from pbx_bridge.config.values import (
 )
 from pbx_bridge.core import number
 from pbx_bridge.core.call import Reason
-from pbx_bridge.core.policy import Moment, ReasonRule, Rules
+from pbx_bridge.core.delivery import Channel
+from pbx_bridge.core.policy import LineRules, Moment, ReasonRule, Rules
 from pbx_bridge.core.tracker import Inbound
 from pbx_bridge.secret import Secret
 from pbx_bridge.sources.ami.source import AmiAccess
@@ -136,11 +143,16 @@ class Texting(Section):
         description="true sends; false (shadow mode) decides all and sends nothing",
         examples=[True],
     )
-    gateway: str = Field(
-        default="",
+    gateways: tuple[str, ...] = Field(
+        default=(),
         validate_default=True,
-        description="the name of one of the [gateways.*] tables",
-        examples=["console"],
+        description="names of [gateways.*] tables, in the order in which to try them",
+        examples=[["twilio", "modem"]],
+    )
+    last_resort: str | None = Field(
+        default=None,
+        description="the gateway to use when none of the others can be reached",
+        examples=["modem"],
     )
     expires_after: Duration = Field(
         default=timedelta(minutes=30),
@@ -183,17 +195,21 @@ class Texting(Section):
     )
     reasons: Reasons = Reasons()
 
-    @field_validator("gateway")
+    @field_validator("gateways")
     @classmethod
-    def _one_of_the_gateways(cls, name: str, info: ValidationInfo) -> str:
+    def _known_gateways(cls, chosen: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         names: list[str] = (info.context or {}).get("gateways", [])
-        if name in names:
-            return name
-        if name:
-            raise ValueError(f"no such gateway; {did_you_mean(name, names)}")
-        if len(names) > 1:
-            raise ValueError(f"several gateways and none chosen; one of {', '.join(names)}")
-        return names[0] if names else ""  # without any, [gateways] itself is what is wrong
+        if not chosen and len(names) > 1:
+            raise ValueError(f"several gateways and none chosen; of {', '.join(names)}")
+        _known_names(chosen, names)
+        return chosen or tuple(names)  # without any, [gateways] itself is what is wrong
+
+    @field_validator("last_resort")
+    @classmethod
+    def _one_of_the_gateways(cls, name: str | None, info: ValidationInfo) -> str | None:
+        if name is not None:
+            _known_names((name,), (info.context or {}).get("gateways", []))
+        return name
 
     @field_validator("delay")
     @classmethod
@@ -209,6 +225,14 @@ class Texting(Section):
             if delay is not None:
                 _not_too_late(delay, info, name, "delay")
         return reasons
+
+
+def _known_names(chosen: tuple[str, ...], names: list[str]) -> None:
+    for name in chosen:
+        if name not in names:
+            raise ValueError(f"no such gateway for texts: {name!r}; {did_you_mean(name, names)}")
+    if len(set(chosen)) < len(chosen):
+        raise ValueError("a gateway is named twice; name each once")
 
 
 def _not_too_late(delay: timedelta, info: ValidationInfo, *path: str) -> None:
@@ -388,16 +412,99 @@ class Logging(Section):
     )
 
 
+class Line(Section):
+    """[[lines]]: what is different for calls to one of the office's numbers."""
+
+    number: Name = Field(
+        description="the number that was called, as the PBX says it or as +1…",
+        examples=["+12125550100"],
+    )
+    name: str = Field(default="", description="how the office calls this line", examples=["Sales"])
+    gateways: tuple[str, ...] = Field(
+        default=(),
+        description="gateways for this line's texts, in the order in which to try them",
+        examples=[["twilio"]],
+    )
+
+    @field_validator("gateways")
+    @classmethod
+    def _known_gateways(cls, chosen: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        _known_names(chosen, (info.context or {}).get("gateways", []))
+        return chosen
+
+
+class Spending(Section):
+    currency: Currency = Field(
+        default="USD", description="of every amount in this file (ISO 4217)", examples=["USD"]
+    )
+    max_per_day: Amount | None = Field(
+        default=None, description="texts stop at this much in 24 hours", examples=[5]
+    )
+    max_per_month: Amount | None = Field(
+        default=None, description="texts stop at this much in a calendar month", examples=[50]
+    )
+
+
+class Hooks(Section):
+    """Where gateways call us: receipts and replies. Off unless the table is there."""
+
+    listen: Name = Field(
+        default="127.0.0.1", description="the address to listen on", examples=["127.0.0.1"]
+    )
+    port: Port = Field(default=8088, description="the port to listen on", examples=[8088])
+    public_url: HttpUrl = Field(
+        description="how the world reaches this service, through your reverse proxy",
+        examples=["https://pbx.example.com/bridge"],
+    )
+    max_per_minute: Count = Field(
+        default=600, description="requests of one address in a minute", examples=[600]
+    )
+
+    @field_validator("public_url")
+    @classmethod
+    def _plain(cls, url: HttpUrl) -> HttpUrl:
+        if url.username or url.password or url.query or url.fragment:
+            raise ValueError("only scheme, host and perhaps a path; no user, ? or #")
+        return url
+
+    def url_of(self, gateway: str) -> str:
+        """Give where the webhooks of a gateway arrive."""
+        return f"{str(self.public_url).rstrip('/')}/hooks/{quote(gateway, safe='')}"
+
+
+class Tariff(Section):
+    """What every [gateways.NAME] may have beside its own settings."""
+
+    price: Amount | None = Field(
+        default=None, description="of one segment, in the office's currency", examples=[0.0079]
+    )
+    prices: dict[Country, Amount] = Field(
+        default_factory=dict,
+        description="of one segment to numbers of a country, where it differs",
+        examples=["{ GB = 0.04 }"],
+    )
+    rate: Interval | None = Field(
+        default=None, description="how fast it takes segments", examples=["1/s"]
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class ConfiguredGateway:
-    """A [gateways.NAME] table: a kind of gateway, and its settings."""
+    """A [gateways.NAME] table: a kind of gateway, its settings, and what all of them have."""
 
     kind: str
     settings: BaseModel
+    tariff: Tariff = field(default_factory=Tariff)
 
-    def build(self) -> ports.Gateway:
+    @property
+    def channel(self) -> Channel:
+        """What it sends."""
+        channel: Channel = getattr(self.settings, "channel", Channel.SMS)
+        return channel
+
+    def build(self, around: ports.Surroundings = ports.ALONE) -> ports.Gateway:
         """Make the gateway; it connects when it is entered as a context manager."""
-        gateway: ports.Gateway = gateways.load(self.kind).Gateway(self.settings)
+        gateway: ports.Gateway = gateways.load(self.kind).Gateway(self.settings, around)
         return gateway
 
 
@@ -409,7 +516,10 @@ class Config(Section):
     pbx: Annotated[tuple[Pbx, ...], AfterValidator(not_empty)] = Field(
         description="a table [[pbx]] for each PBX, with name, username and secret"
     )
+    lines: tuple[Line, ...] = ()
     gateways: dict[Name, InstanceOf[ConfiguredGateway]]
+    spending: Spending
+    hooks: Hooks | None = None
     database: DatabaseSettings
     retention: Retention
     logging: Logging
@@ -433,22 +543,47 @@ class Config(Section):
             self.texting,
             own_numbers=frozenset(self.office.own_numbers),
             allowed=number.family(self.office.country) if allowed is None else allowed,
+            lines=self._lines(),
+        )
+
+    def _lines(self) -> dict[str, LineRules]:
+        country = self.office.country
+        return {
+            number.normalise(line.number, country) or line.number: LineRules(
+                name=line.name, route=line.gateways or self.texting.gateways
+            )
+            for line in self.lines
+        }
+
+    def surroundings(
+        self, name: str, pbxs: Mapping[str, ports.Pbx] | None = None
+    ) -> ports.Surroundings:
+        """Give what the gateway of this name may know of the service."""
+        return ports.Surroundings(
+            name=name,
+            office=self.office.name,
+            country=self.office.country,
+            hook_url=self.hooks.url_of(name) if self.hooks is not None else "",
+            pbxs=pbxs or {},
         )
 
 
 def defaults(country: str = "US") -> Rules:
     """Give the rules of an office that configured nothing, for calls from every country."""
     texting = Texting.model_validate({}, context={"gateways": ["console"]})
-    return _rules("the office", country, texting, own_numbers=frozenset(), allowed=frozenset())
+    return _rules(
+        "the office", country, texting, own_numbers=frozenset(), allowed=frozenset(), lines={}
+    )
 
 
-def _rules(
+def _rules(  # noqa: PLR0913 - the parts of the file
     office: str,
     country: str,
     texting: Texting,
     *,
     own_numbers: frozenset[str],
     allowed: frozenset[str],
+    lines: Mapping[str, LineRules],
 ) -> Rules:
     return Rules(
         office=office,
@@ -456,7 +591,9 @@ def _rules(
         allowed_countries=allowed,
         own_numbers=own_numbers,
         blocked_numbers=frozenset(texting.blocked_numbers),
-        gateway=texting.gateway,
+        route=texting.gateways,
+        last_resort=texting.last_resort,
+        lines=lines,
         shadow=not texting.enabled,
         cooldown=texting.cooldown,
         expires_after=texting.expires_after,

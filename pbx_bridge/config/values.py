@@ -6,6 +6,7 @@ Every message reads `what is wrong; what would be right`.
 import re
 from collections.abc import Callable, Iterable
 from datetime import timedelta
+from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
@@ -170,6 +171,42 @@ Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 Switch = Annotated[bool, Field(strict=True)]
 Count = Annotated[int, Field(strict=True, ge=0)]
 Port = Annotated[int, Field(strict=True, ge=1, le=65535)]
+
+
+_RATE = re.compile(r"([1-9]\d{0,4})/(s|m|h)")
+
+
+def _rate(value: object) -> timedelta:
+    """Read `30/m` as the time from one to the next: two seconds."""
+    found = _RATE.fullmatch(value) if isinstance(value, str) else None
+    if isinstance(value, timedelta):
+        return value
+    if found is None:
+        raise ValueError('not a rate; messages per second, minute or hour, such as "1/s" or "30/m"')
+    return timedelta(**{_UNITS[found[2]]: 1}) / int(found[1])
+
+
+Interval = Annotated[timedelta, BeforeValidator(_rate)]
+"""The time from one message to the next; written as a rate: `1/s`, `30/m`, `100/h`."""
+
+
+def _amount(value: object) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        raise ValueError("not an amount; a number such as 0.0079")  # noqa: TRY004 - see above
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        raise ValueError("not an amount; a number such as 0.0079") from None
+    if not amount.is_finite() or not 0 <= amount < LARGEST_AMOUNT:
+        raise ValueError("out of range; a number from 0 to less than a million")
+    return amount
+
+
+LARGEST_AMOUNT = 1_000_000
+Amount = Annotated[Decimal, BeforeValidator(_amount)]
+"""Money, in the office's currency (`[spending] currency`)."""
+
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 
 
 def a_table(value: Any) -> Any:

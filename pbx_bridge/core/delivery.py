@@ -7,7 +7,22 @@ perhaps delivered. It is never sent again unless the gateway can be asked, or is
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
+
+
+class Channel(StrEnum):
+    SMS = "sms"
+    EMAIL = "email"
+
+
+class Purpose(StrEnum):
+    """What a message is for, and so which rules hold for it."""
+
+    FOLLOW_UP = "follow_up"  #: about a missed call: every rule holds
+    CONFIRMATION = "confirmation"  #: answers STOP, START or HELP: once, and also to who opted out
+    ALERT = "alert"  #: to the office's own people
+    TEST = "test"  #: asked for by the person at the keyboard
 
 
 class State(StrEnum):
@@ -23,28 +38,44 @@ class State(StrEnum):
     SHADOW = "shadow"  #: would have been sent; the service is in shadow mode
 
 
+#: What a receipt can lead to, however late it comes; the later of these in order wins.
+_BY_RECEIPT = (State.ACCEPTED, State.UNDELIVERED, State.DELIVERED)
+_ANY_RECEIPT = frozenset(_BY_RECEIPT)
+
 TRANSITIONS: dict[State, frozenset[State]] = {
-    State.QUEUED: frozenset({State.SENDING, State.CANCELLED, State.EXPIRED, State.SHADOW}),
-    State.SENDING: frozenset({State.QUEUED, State.ACCEPTED, State.FAILED, State.UNCERTAIN}),
-    State.UNCERTAIN: frozenset(
-        {
-            State.ACCEPTED,
-            State.QUEUED,
-            State.FAILED,
-            State.EXPIRED,
-            State.CANCELLED,
-            State.DELIVERED,
-            State.UNDELIVERED,
-        }
-    ),
-    State.ACCEPTED: frozenset({State.DELIVERED, State.UNDELIVERED}),
+    State.QUEUED: frozenset({State.SENDING, State.CANCELLED, State.EXPIRED, State.SHADOW})
+    | _ANY_RECEIPT,
+    State.SENDING: frozenset({State.QUEUED, State.FAILED, State.UNCERTAIN}) | _ANY_RECEIPT,
+    State.UNCERTAIN: frozenset({State.QUEUED, State.FAILED, State.EXPIRED, State.CANCELLED})
+    | _ANY_RECEIPT,
+    State.ACCEPTED: frozenset({State.UNDELIVERED, State.DELIVERED}),
+    State.UNDELIVERED: frozenset({State.DELIVERED}),
     State.DELIVERED: frozenset(),
-    State.UNDELIVERED: frozenset(),
-    State.FAILED: frozenset(),
-    State.CANCELLED: frozenset(),
-    State.EXPIRED: frozenset(),
+    # A receipt for what was given up is the truth about it, and we were wrong.
+    State.FAILED: _ANY_RECEIPT,
+    State.CANCELLED: _ANY_RECEIPT,
+    State.EXPIRED: _ANY_RECEIPT,
     State.SHADOW: frozenset(),
 }
+
+
+class Blame(StrEnum):
+    """Whose fault a refusal is, and so what follows from it besides the message's end."""
+
+    MESSAGE = "message"  #: this text alone; nothing else follows
+    NUMBER = "number"  #: it can get no texts (a landline, unknown): remembered
+    OPTED_OUT = "opted_out"  #: the recipient said STOP to the gateway: on our own list too
+    FILTERED = "filtered"  #: a carrier took it for spam: staff look at the words
+    LOOP = "loop"  #: two machines answer each other: the conversation is muted
+    GATEWAY = "gateway"  #: account, registration or settings: its circuit opens, staff are told
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a message cost, by the gateway's own word."""
+
+    amount: Decimal  #: never negative
+    currency: str  #: ISO 4217, such as `USD`
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,23 +83,30 @@ class Accepted:
     """The gateway took the message; `gateway_ref` is its id for it (may be empty)."""
 
     gateway_ref: str
+    price: Price | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """Refused for good: sending the same again would be refused again."""
+    """Refused for good: sending the same again through this gateway would be refused again."""
 
     reason: str
     code: str = ""
+    blame: Blame = Blame.MESSAGE
 
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """Certainly not sent, may be tried again (no connection, too many requests)."""
+    """Certainly not sent, may be tried again.
+
+    `busy`: the gateway works and wants less or later (429); otherwise it could not be reached,
+    which counts against it.
+    """
 
     reason: str
     retry_after: timedelta | None = None
     code: str = ""
+    busy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +136,33 @@ LookupResult = Found | Absent | Deferred
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What a gateway tells later about a message that it took: a delivery receipt (DLR).
+
+    It names the message by the gateway's id, or by our own `key` where the gateway gives that back.
+    Receipts come late, twice and in any order; `after_receipt` makes the same of them all the same.
+    """
+
+    state: State  #: ACCEPTED (on its way), UNDELIVERED or DELIVERED
+    gateway_ref: str = ""
+    key: str = ""
+    code: str = ""  #: the gateway's own
+    detail: str = ""  #: what that means, in plain words
+    blame: Blame = Blame.MESSAGE  #: of an UNDELIVERED one
+    price: Price | None = None
+
+    def __post_init__(self) -> None:
+        if self.state not in _ANY_RECEIPT or not (self.gateway_ref or self.key):
+            raise ValueError("a receipt names a message and tells that it was accepted or ended")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """A text on its way. `key` is ours and never changes: an idempotency key for the gateway."""
 
     message_id: int
     key: str
-    to: str  #: E.164
+    to: str  #: E.164; by e-mail an address
     body: str = field(repr=False)
     gateway: str
     created_at: datetime
@@ -111,6 +170,9 @@ class Message:
     expires_at: datetime
     attempts: int
     state: State
+    channel: Channel = Channel.SMS
+    purpose: Purpose = Purpose.FOLLOW_UP
+    subject: str = field(default="", repr=False)  #: of an e-mail
 
 
 class ImpossibleTransition(Exception):  # noqa: N818 - names the fact, as `StopIteration` does
@@ -176,11 +238,28 @@ class AskSchedule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Abilities:
-    """What a gateway can do about a message of unknown fate (see `ports.Gateway`)."""
+class Capabilities:
+    """What a gateway declares that it can do; everything else is decided from that."""
 
-    idempotent: bool
-    can_lookup: bool
+    channel: Channel = Channel.SMS
+    #: Sending the same `Message.key` twice delivers once: an uncertain message may be sent again.
+    idempotent: bool = False
+    #: `lookup` can tell whether a message of unknown fate was taken.
+    can_lookup: bool = False
+    #: Tells later what became of a message (`Receipt`).
+    receipts: bool = False
+    #: Brings replies.
+    inbound: bool = False
+    #: Answers STOP, START and HELP itself, so we must not.
+    handles_optout: bool = False
+    #: Characters it takes at most in one message.
+    max_length: int = 1600
+    #: Tells what each message cost.
+    tells_price: bool = False
+
+
+#: Of a gateway that is no longer configured: it can be asked nothing, and not be repeated.
+NO_CAPABILITIES = Capabilities()
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +281,7 @@ def after_attempt(  # noqa: PLR0911, PLR0913 - an answer each; a fact each
     schedule: RetrySchedule,
     asking: AskSchedule,
     jitter: float,
-    abilities: Abilities,
+    capabilities: Capabilities,
 ) -> Step:
     """Tell what follows from the gateway's answer to attempt number `attempts`."""
     match result:
@@ -221,10 +300,10 @@ def after_attempt(  # noqa: PLR0911, PLR0913 - an answer each; a fact each
             # Not beyond its end: then it is due once more, only to be found expired.
             return Step(State.QUEUED, min(now + wait, expires_at), reason, code)
         case Uncertain(reason):
-            if abilities.can_lookup:
+            if capabilities.can_lookup:
                 return Step(State.UNCERTAIN, now + asking.settle, reason)
             again = now + schedule.wait(attempts, jitter)
-            if abilities.idempotent and attempts < schedule.max_attempts and again < expires_at:
+            if capabilities.idempotent and attempts < schedule.max_attempts and again < expires_at:
                 return Step(State.QUEUED, again, f"perhaps sent, safe to repeat: {reason}")
             return Step(State.UNCERTAIN, None, reason)
 
@@ -269,3 +348,17 @@ def after_lookup(  # noqa: PLR0911, PLR0913 - an answer each; a fact each
                 detail = f"given up after {attempts} attempts: never reached the gateway"
                 return Step(State.FAILED, None, detail)
             return Step(State.QUEUED, now, "never reached the gateway")
+
+
+def after_receipt(state: State, receipt: Receipt) -> State:
+    """Tell in which state a message is after a receipt.
+
+    DELIVERED beats UNDELIVERED beats ACCEPTED beats whatever we thought, so that any number of
+    receipts in any order leads to the same end. A message in shadow mode never went out.
+    """
+    if state is State.SHADOW:
+        return state
+    rank = _BY_RECEIPT.index
+    if state in _ANY_RECEIPT and rank(state) >= rank(receipt.state):
+        return state
+    return moved(state, receipt.state)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from pbx_bridge.core.call import Call, Disposition, Reason
-from pbx_bridge.core.number import Number, is_nobody
+from pbx_bridge.core.number import Number, is_nobody, normalise
 from pbx_bridge.core.text import fill
 
 
@@ -69,6 +69,14 @@ class ReasonRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LineRules:
+    """What is different for calls to one line."""
+
+    name: str  #: as the office calls it; may be empty
+    route: tuple[str, ...]  #: gateways, in the order in which to try them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """An office's settings, as the policy needs them."""
 
@@ -77,7 +85,9 @@ class Rules:
     allowed_countries: frozenset[str]  #: ISO 3166 codes; empty: every country
     own_numbers: frozenset[str]  #: E.164
     blocked_numbers: frozenset[str]  #: E.164
-    gateway: str
+    route: tuple[str, ...]  #: gateways, in the order in which to try them
+    last_resort: str | None  #: the gateway to use when none of the others can be reached
+    lines: Mapping[str, LineRules]  #: by E.164, or by what the PBX calls the line
     shadow: bool
     cooldown: timedelta  #: per caller and line
     expires_after: timedelta  #: after the end of the call
@@ -85,6 +95,18 @@ class Rules:
     max_per_hour: int
     max_per_day: int
     reasons: Mapping[Reason, ReasonRule]
+
+    def line(self, called: str) -> LineRules | None:
+        """Give what is different for calls to a line, as the PBX names it."""
+        return self.lines.get(called) or self.lines.get(normalise(called, self.country) or "")
+
+    def route_for(self, called: str) -> tuple[str, ...]:
+        """Name the gateways for texts about a line, the last resort at the end."""
+        own = self.line(called)
+        route = own.route if own is not None else self.route
+        if self.last_resort is None or self.last_resort in route:
+            return route
+        return (*route, self.last_resort)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +117,8 @@ class Send:
     body: str
     due_at: datetime
     expires_at: datetime
+    region: str  #: of the number
+    stranger: bool  #: has never had anything to do with the office
 
 
 Decision = Send | Skip
@@ -114,6 +138,7 @@ class Facts:
     spoken_at: datetime | None = None  #: with this caller, since this call began
     texts_last_hour: int = 0  #: exact where it matters, else no more than in the last day
     texts_last_day: int = 0
+    stranger: bool = False  #: has never spoken to us, nor written, nor been texted
 
     @property
     def rule(self) -> ReasonRule | None:
@@ -311,6 +336,8 @@ def decide(facts: Facts) -> Decision:
         ),
         due_at=ended + rule.delay,
         expires_at=ended + rules.expires_after,
+        region=_number(facts).region,
+        stranger=facts.stranger,
     )
 
 

@@ -95,7 +95,7 @@ async def play(  # noqa: PLR0913 - what is played, how, and where it is shown
     rules = replace(
         rules,
         shadow=False,
-        gateway=GATEWAY,
+        route=(GATEWAY,),
         reasons={
             reason: replace(rule, delay=DELAY / speed) for reason, rule in rules.reasons.items()
         },

@@ -8,7 +8,14 @@ from typing import Literal, Self, TextIO
 from pydantic import BaseModel, ConfigDict
 
 from pbx_bridge import ports
-from pbx_bridge.core.delivery import Absent, Accepted, LookupResult, Message, SendResult
+from pbx_bridge.core.delivery import (
+    Absent,
+    Accepted,
+    Capabilities,
+    LookupResult,
+    Message,
+    SendResult,
+)
 
 WIDTH = 46
 
@@ -24,10 +31,14 @@ class Settings(BaseModel):
 class Gateway(ports.Gateway):
     """Writes to `stream`, standard output by default."""
 
-    idempotent = True  # to see a text twice harms nobody
-    can_lookup = False
+    capabilities = Capabilities(idempotent=True)  # to see a text twice harms nobody
 
-    def __init__(self, settings: Settings, stream: TextIO | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        around: ports.Surroundings = ports.ALONE,  # noqa: ARG002 - as every gateway has it
+        stream: TextIO | None = None,
+    ) -> None:
         self.settings = settings
         self._stream = stream
 

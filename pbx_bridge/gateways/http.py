@@ -22,6 +22,7 @@ from pbx_bridge import ports
 from pbx_bridge.core.delivery import (
     Absent,
     Accepted,
+    Capabilities,
     Deferred,
     Found,
     LookupResult,
@@ -287,10 +288,16 @@ def _require_url(where: str, template: str, known: frozenset[str]) -> None:
 class Gateway(ports.Gateway):
     """Sends by the request that its settings describe."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        around: ports.Surroundings = ports.ALONE,  # noqa: ARG002 - as every gateway has it
+    ) -> None:
         self.settings = settings
-        self.idempotent = settings.idempotency_header is not None
-        self.can_lookup = settings.lookup is not None
+        self.capabilities = Capabilities(
+            idempotent=settings.idempotency_header is not None,
+            can_lookup=settings.lookup is not None,
+        )
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:

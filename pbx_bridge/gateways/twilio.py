@@ -18,10 +18,10 @@ from twilio.rest import Client  # type: ignore[import-untyped]
 from twilio.rest.api.v2010.account.message import MessageInstance  # type: ignore[import-untyped]
 
 from pbx_bridge import ports
-from pbx_bridge.clock import utc_now
 from pbx_bridge.core.delivery import (
     Absent,
     Accepted,
+    Capabilities,
     Deferred,
     Found,
     LookupResult,
@@ -31,7 +31,7 @@ from pbx_bridge.core.delivery import (
     Uncertain,
 )
 from pbx_bridge.gateways import _web
-from pbx_bridge.ports import Clock, GatewayProblem
+from pbx_bridge.ports import GatewayProblem
 from pbx_bridge.secret import Secret
 
 API = "https://api.twilio.com"
@@ -152,12 +152,11 @@ class _Http:
 class Gateway(ports.Gateway):
     """Sends through one Twilio account."""
 
-    idempotent = False
-    can_lookup = True
+    capabilities = Capabilities(can_lookup=True, handles_optout=True)
 
-    def __init__(self, settings: Settings, now: Clock = utc_now) -> None:
+    def __init__(self, settings: Settings, around: ports.Surroundings = ports.ALONE) -> None:
         self.settings = settings
-        self._now = now
+        self._now = around.now
         self._session: aiohttp.ClientSession | None = None
         self._client: Client | None = None
 

@@ -3,7 +3,7 @@
 Nothing here talks to a gateway. A state changes only through `core.delivery.moved`.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,10 +13,12 @@ from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, or_, sel
 from pbx_bridge.core.delivery import (
     Absent,
     Accepted,
+    Channel,
     Deferred,
     Found,
     LookupResult,
     Message,
+    Purpose,
     Rejected,
     SendResult,
     State,
@@ -60,6 +62,17 @@ class MessageRecord:
     detail: str
     code: str
     updated_at: datetime
+    channel: Channel
+    purpose: Purpose
+    subject: str = field(repr=False)
+    reply_row: int | None  #: the reply that this confirms or answers
+    route: tuple[str, ...]  #: gateways, in the order in which to try them
+    tried: Mapping[str, str]  #: what came of a gateway of the route, see `core.routing`
+    segments: int
+    region: str  #: of the recipient's number, ISO 3166; empty if it has none
+    stranger: bool  #: had never had anything to do with the office when this was queued
+    cost_micros: int  #: millionths of the office's currency
+    priced_by: str  #: `list`: the price list; `gateway`: the gateway's own word; else empty
 
     def as_message(self) -> Message:
         """Give what a gateway may know."""
@@ -74,6 +87,9 @@ class MessageRecord:
             expires_at=self.expires_at,
             attempts=self.attempts,
             state=self.state,
+            channel=self.channel,
+            purpose=self.purpose,
+            subject=self.subject,
         )
 
 
@@ -124,7 +140,7 @@ _NEXT_DUE = select(func.min(table.c.due_at)).where(table.c.state == State.QUEUED
 _NEXT_ASKED = select(func.min(table.c.ask_at)).where(table.c.state == State.UNCERTAIN.value)
 _LAST_SENT = {
     shadow: select(func.max(table.c.created_at)).where(
-        table.c.to_e164 == bindparam("to"),
+        table.c.recipient == bindparam("to"),
         table.c.created_at >= bindparam("since"),
         or_(bindparam("line").is_(None), table.c.line == bindparam("line")),
         _counted(shadow=shadow),
@@ -156,8 +172,19 @@ def insert(  # noqa: PLR0913 - the columns of one row
     due_at: datetime,
     expires_at: datetime,
     shadow: bool,
+    channel: Channel = Channel.SMS,
+    purpose: Purpose = Purpose.FOLLOW_UP,
+    subject: str = "",
+    reply_row: int | None = None,
+    route: Sequence[str] = (),
+    segments: int = 0,
+    region: str = "",
+    stranger: bool = False,
 ) -> int | None:
-    """Queue a message; give its id, or None if this call already has this step."""
+    """Queue a message; give its id, or None if this call already has this step.
+
+    `route` names the gateways to try, in order; without it only `gateway` is tried.
+    """
     same = {"row": call_row, "name": step}
     if call_row is not None and tx.execute(_SAME, same).first() is not None:
         return None
@@ -167,7 +194,7 @@ def insert(  # noqa: PLR0913 - the columns of one row
             "call": call_row,
             "step": step,
             "key": key,
-            "to_e164": to,
+            "recipient": to,
             "body": body,
             "gateway": gateway,
             "line": line,
@@ -182,6 +209,15 @@ def insert(  # noqa: PLR0913 - the columns of one row
             "detail": "",
             "code": "",
             "updated_at": created_at,
+            "channel": channel.value,
+            "purpose": purpose.value,
+            "subject": subject,
+            "reply": reply_row,
+            "route": list(route) or [gateway],
+            "tried": {},
+            "segments": segments,
+            "region": region,
+            "stranger": stranger,
         },
     ).scalar_one()
     return message_id
@@ -289,7 +325,7 @@ def next_due(tx: Connection) -> datetime | None:
 
 def taken_refs(tx: Connection, to: str) -> frozenset[str]:
     """Give the gateway's ids of all messages to one number whose fate is known."""
-    refs = select(table.c.gateway_ref).where(table.c.to_e164 == to, table.c.gateway_ref != "")
+    refs = select(table.c.gateway_ref).where(table.c.recipient == to, table.c.gateway_ref != "")
     return frozenset(tx.execute(refs).scalars())
 
 
@@ -447,7 +483,7 @@ def _record(row: Row[Any]) -> MessageRecord:
         call_row=row.call,
         step=row.step,
         key=row.key,
-        to=row.to_e164,
+        to=row.recipient,
         body=row.body,
         gateway=row.gateway,
         line=row.line,
@@ -463,4 +499,15 @@ def _record(row: Row[Any]) -> MessageRecord:
         detail=row.detail,
         code=row.code,
         updated_at=row.updated_at,
+        channel=Channel(row.channel),
+        purpose=Purpose(row.purpose),
+        subject=row.subject,
+        reply_row=row.reply,
+        route=tuple(row.route),
+        tried=row.tried,
+        segments=row.segments,
+        region=row.region,
+        stranger=row.stranger,
+        cost_micros=row.cost_micros,
+        priced_by=row.priced_by,
     )

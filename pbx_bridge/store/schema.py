@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -170,6 +171,9 @@ decision = Table(
     comment="Whether to text, and why not",
 )
 
+#: Defaults stand in the database where a column came later than the first tables.
+_EMPTY, _FALSE, _NONE, _NO_LIST, _NO_TABLE = text("''"), "0", "0", "[]", "{}"
+
 message = Table(
     "message",
     metadata,
@@ -177,7 +181,6 @@ message = Table(
     Column("call", ForeignKey("call.id", ondelete="SET NULL")),
     Column("step", String(32), nullable=False),
     Column("key", String(64), nullable=False),
-    Column("to_e164", String(20), nullable=False),
     Column("body", Text, nullable=False),
     Column("gateway", String(64), nullable=False),
     Column("line", Text, nullable=False),
@@ -193,11 +196,24 @@ message = Table(
     Column("detail", Text, nullable=False),
     Column("code", String(32), nullable=False),
     Column("updated_at", UtcTime, nullable=False),
+    Column("recipient", Text, nullable=False, server_default=_EMPTY),
+    Column("channel", String(8), nullable=False, server_default="sms"),
+    Column("purpose", String(16), nullable=False, server_default="follow_up"),
+    Column("subject", Text, nullable=False, server_default=_EMPTY),
+    Column("reply", Integer),  # no foreign key: replies refer to messages
+    Column("route", JSON, nullable=False, server_default=_NO_LIST),
+    Column("tried", JSON, nullable=False, server_default=_NO_TABLE),
+    Column("segments", Integer, nullable=False, server_default=_NONE),
+    Column("region", String(3), nullable=False, server_default=_EMPTY),
+    Column("stranger", Boolean, nullable=False, server_default=_FALSE),
+    Column("cost_micros", Integer, nullable=False, server_default=_NONE),
+    Column("priced_by", String(8), nullable=False, server_default=_EMPTY),
     UniqueConstraint("key"),
     UniqueConstraint("call", "step"),
     Index(None, "state", "due_at"),
     Index(None, "state", "ask_at"),
-    Index(None, "to_e164", "created_at"),
+    Index(None, "recipient", "created_at"),
+    Index(None, "gateway", "gateway_ref"),
     Index(None, "created_at"),
     comment="A text on its way; `ask_at` is when to ask the gateway about its unknown fate",
 )
@@ -215,6 +231,119 @@ attempt = Table(
     Column("code", String(32), nullable=False),
     Column("gateway_ref", Text, nullable=False),
     Column("seconds", Float, nullable=False),
+    Column("gateway", String(64), nullable=False, server_default=_EMPTY),
     Index(None, "message"),
     comment="One request to a gateway, and its answer",
+)
+
+receipt = Table(
+    "receipt",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("message", Integer, ForeignKey("message.id", ondelete="CASCADE")),
+    Column("at", UtcTime, nullable=False),
+    Column("gateway", String(64), nullable=False),
+    Column("gateway_ref", Text, nullable=False),
+    Column("key", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("code", String(32), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("blame", String(16), nullable=False),
+    UniqueConstraint("gateway", "gateway_ref", "key", "state", "code"),
+    Index(None, "message"),
+    comment="What a gateway told later; `message` is NULL while it is not known which one it means",
+)
+
+reply = Table(
+    "reply",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("received_at", UtcTime, nullable=False),
+    Column("sent_at", UtcTime),
+    Column("gateway", String(64), nullable=False),
+    Column("gateway_ref", Text, nullable=False),
+    Column("sender", Text, nullable=False),
+    Column("sender_e164", String(20)),
+    Column("recipient", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("meaning", String(16), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("message", Integer, ForeignKey("message.id", ondelete="SET NULL")),
+    Column("call", Integer, ForeignKey("call.id", ondelete="SET NULL")),
+    UniqueConstraint("gateway", "gateway_ref"),
+    Index(None, "sender_e164", "received_at"),
+    Index(None, "received_at"),
+    comment="What a customer wrote, and which of our texts and which call it answers",
+)
+
+consent = Table(
+    "consent",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("address", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("kind", String(8), nullable=False),
+    Column("source", String(16), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("reply", Integer, ForeignKey("reply.id", ondelete="SET NULL")),
+    Index(None, "address", "id"),
+    comment="Who asked to be texted no more, or again, and the evidence; the last one counts",
+)
+
+correspondent = Table(
+    "correspondent",
+    metadata,
+    Column("address", Text, primary_key=True),
+    Column("gateway", String(64), nullable=False),
+    Column("untextable", Text, nullable=False),
+    Column("muted_until", UtcTime),
+    Column("muted_why", Text, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    comment="What was learned about an address: the gateway it knows us by, that it takes no texts",
+)
+
+standing = Table(
+    "standing",
+    metadata,
+    Column("gateway", String(64), primary_key=True),
+    Column("circuit", String(16), nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("until", UtcTime),
+    Column("reason", Text, nullable=False),
+    Column("cursor", Text, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    comment="How a gateway stands: its circuit, and how far it has read what it was asked for",
+)
+
+guard = Table(
+    "guard",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("since", UtcTime, nullable=False),
+    Column("until", UtcTime),
+    Column("detail", Text, nullable=False),
+    comment="What stops all texts for a while: the burst breaker",
+)
+
+alert = Table(
+    "alert",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", UtcTime, nullable=False),
+    Column("kind", String(24), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("urgent", Boolean, nullable=False),
+    Column("times", Integer, nullable=False),
+    Column("due_at", UtcTime),
+    Column("told", Integer, nullable=False),
+    Column("told_at", UtcTime),
+    Column("acknowledged_at", UtcTime),
+    Column("acknowledged_by", Text, nullable=False),
+    Column("problem", Text, nullable=False),
+    Column("reply", Integer, ForeignKey("reply.id", ondelete="SET NULL")),
+    Index(None, "due_at"),
+    Index(None, "kind", "subject", "at"),
+    comment="What the office's people are to be told; `due_at` is when next, NULL is never again",
 )

@@ -116,12 +116,12 @@ MISTAKES = [
         ),
     ),
     (
-        "[texting]\ngateway = 'twilio'",
-        'LINE+1: texting.gateway = "twilio": no such gateway; known are console',
+        "[texting]\ngateways = ['twilio']",
+        "LINE+1: texting.gateways: no such gateway for texts: 'twilio'; known are console",
     ),
     (
         "[texting]\n[gateways.a]\ntype = 'console'\n[gateways.b]\ntype = 'console'",
-        "LINE: texting.gateway: several gateways and none chosen; one of a, b",
+        "LINE: texting.gateways: several gateways and none chosen; of a, b",
     ),
     (
         "[texting.reasons.answered]\ntext = true",
@@ -318,7 +318,7 @@ def test_hostile_values_cannot_steer_the_terminal_that_shows_the_report() -> Non
 def test_what_is_left_out_has_its_default() -> None:
     config = read(OFFICE + PBX)
     assert config.texting.enabled is False
-    assert config.texting.gateway == "console"
+    assert config.texting.gateways == ("console",)
     assert config.office.timezone == ZoneInfo("America/New_York")
     assert config.pbx[0].inbound() == Inbound()
     assert config.pbx[0].access().tls is None

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from pbx_bridge.core.delivery import (
     TRANSITIONS,
-    Abilities,
     Absent,
     Accepted,
     AskSchedule,
+    Capabilities,
     Deferred,
     Found,
     ImpossibleTransition,
@@ -31,9 +31,9 @@ NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 HALF_PAST = NOON + timedelta(minutes=30)
 SCHEDULE = RetrySchedule()
 ASKING = AskSchedule()
-DUMB = Abilities(idempotent=False, can_lookup=False)
-IDEMPOTENT = Abilities(idempotent=True, can_lookup=False)
-ASKABLE = Abilities(idempotent=False, can_lookup=True)
+DUMB = Capabilities()
+IDEMPOTENT = Capabilities(idempotent=True)
+ASKABLE = Capabilities(can_lookup=True)
 
 
 def sent(
@@ -42,7 +42,7 @@ def sent(
     attempts: int = 1,
     now: datetime = NOON,
     jitter: float = 0.5,
-    abilities: Abilities = ASKABLE,
+    capabilities: Capabilities = ASKABLE,
 ) -> Step:
     return after_attempt(
         result,
@@ -52,7 +52,7 @@ def sent(
         schedule=SCHEDULE,
         asking=ASKING,
         jitter=jitter,
-        abilities=abilities,
+        capabilities=capabilities,
     )
 
 
@@ -106,7 +106,7 @@ def test_a_gateway_may_ask_for_more_time_up_to_an_hour() -> None:
             schedule=SCHEDULE,
             asking=ASKING,
             jitter=0.5,
-            abilities=DUMB,
+            capabilities=DUMB,
         )
 
     assert step(timedelta(minutes=5)).next_at == NOON + timedelta(minutes=5)
@@ -122,20 +122,20 @@ def test_it_is_not_tried_beyond_its_life_nor_for_ever() -> None:
 
 
 def test_the_fate_of_a_message_is_asked_where_one_can_ask() -> None:
-    step = sent(Uncertain("timeout"), abilities=ASKABLE)
+    step = sent(Uncertain("timeout"), capabilities=ASKABLE)
     assert step == Step(State.UNCERTAIN, NOON + timedelta(seconds=60), "timeout")
-    both = Abilities(idempotent=True, can_lookup=True)
-    assert sent(Uncertain("timeout"), abilities=both) == step
+    both = Capabilities(idempotent=True, can_lookup=True)
+    assert sent(Uncertain("timeout"), capabilities=both) == step
 
 
 def test_an_idempotent_gateway_is_sent_the_same_again() -> None:
-    step = sent(Uncertain("timeout"), abilities=IDEMPOTENT)
+    step = sent(Uncertain("timeout"), capabilities=IDEMPOTENT)
     assert (step.state, step.next_at) == (State.QUEUED, NOON + SCHEDULE.base / 2)
     assert step.detail == "perhaps sent, safe to repeat: timeout"
 
 
 @pytest.mark.parametrize(
-    ("abilities", "attempts", "now"),
+    ("capabilities", "attempts", "now"),
     [
         (DUMB, 1, NOON),
         (IDEMPOTENT, SCHEDULE.max_attempts, NOON),
@@ -143,9 +143,9 @@ def test_an_idempotent_gateway_is_sent_the_same_again() -> None:
     ],
 )
 def test_else_it_stays_uncertain_for_good(
-    abilities: Abilities, attempts: int, now: datetime
+    capabilities: Capabilities, attempts: int, now: datetime
 ) -> None:
-    step = sent(Uncertain("timeout"), abilities=abilities, attempts=attempts, now=now)
+    step = sent(Uncertain("timeout"), capabilities=capabilities, attempts=attempts, now=now)
     assert step == Step(State.UNCERTAIN, None, "timeout")
 
 
@@ -220,7 +220,7 @@ def test_a_later_wait_is_never_bounded_more_tightly(
     durations,
     schedules,
     jitters,
-    st.builds(Abilities, idempotent=st.booleans(), can_lookup=st.booleans()),
+    st.builds(Capabilities, idempotent=st.booleans(), can_lookup=st.booleans()),
 )
 def test_every_answer_leads_to_a_lawful_state_and_a_finite_number_of_sends(  # noqa: PLR0917
     result: SendResult,
@@ -228,7 +228,7 @@ def test_every_answer_leads_to_a_lawful_state_and_a_finite_number_of_sends(  # n
     age: timedelta,
     schedule: RetrySchedule,
     jitter: float,
-    abilities: Abilities,
+    capabilities: Capabilities,
 ) -> None:
     now = HALF_PAST + age
     step = after_attempt(
@@ -239,7 +239,7 @@ def test_every_answer_leads_to_a_lawful_state_and_a_finite_number_of_sends(  # n
         schedule=schedule,
         asking=ASKING,
         jitter=jitter,
-        abilities=abilities,
+        capabilities=capabilities,
     )
     moved(State.SENDING, step.state)
     if step.state is State.QUEUED:
@@ -247,12 +247,14 @@ def test_every_answer_leads_to_a_lawful_state_and_a_finite_number_of_sends(  # n
         assert step.next_at is not None
         assert step.next_at <= HALF_PAST
         certain = isinstance(result, Deferred)
-        assert certain or abilities.idempotent
+        assert certain or capabilities.idempotent
     elif step.state is not State.UNCERTAIN:
         assert step.next_at is None
     if isinstance(result, Uncertain):
         assert step.state in (State.UNCERTAIN, State.QUEUED)
-        assert (step.state is State.UNCERTAIN and step.next_at is not None) == abilities.can_lookup
+        assert (
+            step.state is State.UNCERTAIN and step.next_at is not None
+        ) == capabilities.can_lookup
 
 
 @given(lookup_results, st.integers(0, 2), st.integers(1, 200), durations, schedules)

@@ -31,7 +31,9 @@ RULES = Rules(
     allowed_countries=frozenset({"US"}),
     own_numbers=frozenset({"+12125550100"}),
     blocked_numbers=frozenset({"+12125550666"}),
-    gateway="main",
+    route=("main",),
+    last_resort=None,
+    lines={},
     shadow=False,
     cooldown=timedelta(hours=4),
     expires_after=timedelta(minutes=30),
@@ -91,6 +93,8 @@ def test_a_missed_caller_is_texted() -> None:
         body="Miller & Sons missed +12125550142 on +12125550100",
         due_at=NOW + timedelta(seconds=20),
         expires_at=NOW + timedelta(minutes=30),
+        region="US",
+        stranger=False,
     )
 
 

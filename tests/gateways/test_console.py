@@ -12,7 +12,7 @@ from tests.gateways.fakes import message
 
 async def test_a_text_is_printed() -> None:
     stream = io.StringIO()
-    async with Gateway(Settings(), stream) as gateway:
+    async with Gateway(Settings(), stream=stream) as gateway:
         assert await gateway.send(message(body="Sorry\nwe missed you")) == Accepted("console-key-1")
         assert await gateway.lookup(message(), set()) == Absent()
         assert "not sent" in await gateway.check()

@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from pbx_bridge.core.delivery import Absent, Accepted, Deferred, Found, Rejected, Uncertain
+from pbx_bridge.core.delivery import (
+    Absent,
+    Accepted,
+    Capabilities,
+    Deferred,
+    Found,
+    Rejected,
+    Uncertain,
+)
 from pbx_bridge.gateways.http import MISSING, Gateway, Settings, at_path
 from pbx_bridge.ports import GatewayProblem
 from tests.gateways.conformance import Conformance
@@ -161,10 +169,10 @@ async def test_headers_and_credentials_are_sent() -> None:
 
 def test_what_it_can_do_follows_from_the_settings() -> None:
     dumb = Gateway(settings())
-    assert (dumb.idempotent, dumb.can_lookup) == (False, False)
+    assert dumb.capabilities == Capabilities()
     lookup = {"url": "http://127.0.0.1:9/{key}", "json_path": "id"}
     able = Gateway(settings(idempotency_header="Idempotency-Key", lookup=lookup))
-    assert (able.idempotent, able.can_lookup) == (True, True)
+    assert able.capabilities == Capabilities(idempotent=True, can_lookup=True)
 
 
 @pytest.mark.parametrize(
