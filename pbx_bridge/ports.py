@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol, Self, runtime_checkable
 
 from pbx_bridge.clock import utc_now
+from pbx_bridge.core.announcement import Announcement
 from pbx_bridge.core.delivery import Capabilities, LookupResult, Message, Receipt, SendResult
 from pbx_bridge.core.events import CallEvent
 from pbx_bridge.core.reply import Reply
@@ -18,6 +19,10 @@ News = Receipt | Reply
 
 Tell = Callable[[Sequence[News]], Awaitable[None]]
 """Hand news over; returns once they are written down for good. The same twice does no harm."""
+
+
+Announce = Callable[[Announcement], None]
+"""Tell other programs what happened; it neither blocks nor raises, and may be lost."""
 
 
 class Source(Protocol):
