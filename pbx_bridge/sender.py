@@ -7,8 +7,9 @@ is found at the next start, and settled by asking the gateway.
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
@@ -16,14 +17,17 @@ from typing import TypeVar
 import structlog
 from sqlalchemy import Connection
 
+from pbx_bridge import consequences
+from pbx_bridge.core.alerting import AlertKind
+from pbx_bridge.core.announcement import TextChanged
 from pbx_bridge.core.delivery import (
     NO_CAPABILITIES,
     Absent,
+    Accepted,
     AskSchedule,
     Deferred,
     Found,
     LookupResult,
-    Message,
     Rejected,
     RetrySchedule,
     SendResult,
@@ -33,10 +37,25 @@ from pbx_bridge.core.delivery import (
     after_attempt,
     after_lookup,
 )
-from pbx_bridge.ports import Clock, Gateway
-from pbx_bridge.store import outbox
+from pbx_bridge.core.pricing import Tariff
+from pbx_bridge.core.routing import (
+    SOUND,
+    Circuit,
+    CircuitRules,
+    Standing,
+    Wait,
+    Way,
+    after_result,
+    choose,
+    reroute,
+    trying,
+)
+from pbx_bridge.ports import Announce, Clock, Gateway
+from pbx_bridge.store import correspondents, outbox, standings
+from pbx_bridge.store.alerts import raise_alert
 from pbx_bridge.store.db import Database
-from pbx_bridge.store.outbox import MessageRecord, Recheck
+from pbx_bridge.store.grouping import Grouped
+from pbx_bridge.store.outbox import MessageRecord, Outcome, Recheck
 from pbx_bridge.store.problem import StoreUnavailable
 
 T = TypeVar("T")
@@ -51,12 +70,25 @@ STORE_PAUSE = timedelta(seconds=5)
 GOOD = {State.ACCEPTED, State.DELIVERED}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What the office set down about its gateways; replaced as a whole when that changes."""
+
+    tariffs: Mapping[str, Tariff] = field(default_factory=dict)
+    #: From one segment to the next, of gateways that take them at some rate.
+    intervals: Mapping[str, timedelta] = field(default_factory=dict)
+    last_resort: str | None = None
+    currency: str = "USD"
+    circuits: CircuitRules = field(default_factory=CircuitRules)
+
+
 class Sender:
     """The loop between outbox and gateways.
 
     `now` gives aware UTC times, `jitter` numbers in [0, 1). `recheck` has the last word before a
     message goes out. `timeout` is for one request to a gateway. At most `concurrency` requests run
-    at a time. `checkpoint` is told the points at which a crash would matter, for tests.
+    at a time. `checkpoint` is told the points at which a crash would matter, for tests. `announce`
+    is told what became of a message; `raised` is called when an alert may wait for the staff.
     """
 
     def __init__(  # noqa: PLR0913 - wired once, by name
@@ -69,9 +101,12 @@ class Sender:
         recheck: Recheck,
         schedule: RetrySchedule | None = None,
         asking: AskSchedule | None = None,
+        terms: Terms | None = None,
         timeout: timedelta = timedelta(seconds=10),
-        concurrency: int = 8,
+        concurrency: int = 16,
         checkpoint: Callable[[str], None] = lambda _: None,
+        announce: Announce = lambda _: None,
+        raised: Callable[[], None] = lambda: None,
     ) -> None:
         self._db = db
         self._gateways = gateways
@@ -89,6 +124,12 @@ class Sender:
         self._finished = asyncio.Event()
         self._finished.set()  # while it does not run there is nothing to wait for
         self._in_hand: set[asyncio.Task[None]] = set()
+        self.terms = terms or Terms()
+        self._announce = announce
+        self._raised = raised
+        self._outcomes = Grouped(db, self._write_outcomes)
+        #: When each gateway takes the next by its rate. Only the writer's thread touches it.
+        self._free_at: dict[str, datetime] = {}
 
     def wake(self) -> None:
         """Look at the outbox now: a row was added, or brought forward."""
@@ -137,7 +178,7 @@ class Sender:
         result = Uncertain("the service stopped while sending it")
 
         def step_for(row: MessageRecord) -> tuple[Step, SendResult]:
-            return self._after_attempt(row.as_message(), result, now), result
+            return self._after_attempt(row, result, now), result
 
         found = await self._db.run(lambda tx: outbox.recover_sending(tx, now, step_for))
         if found:
@@ -151,11 +192,15 @@ class Sender:
             return
         lease = self._timeout + self._asking.unreachable
         asked: list[MessageRecord] = []
-        due: list[Message] = []
+        due: list[MessageRecord] = []
 
         def claim(tx: Connection) -> None:
+            standing = standings.everyone(tx)
+            assign = partial(self._assign, standing)
             asked.extend(outbox.claim_lookups(tx, now, free, lease))
-            due.extend(outbox.claim_due(tx, now, free - len(asked), self._recheck))
+            room = free - len(asked)
+            if room:
+                due.extend(outbox.claim_due(tx, now, room, self._recheck, assign))
             self._next_due = outbox.next_due(tx)
 
         try:
@@ -170,12 +215,44 @@ class Sender:
         for message in due:
             self._hold(tasks.create_task(self._send(message)))
 
-    async def _put_back(self, claimed: list[Message]) -> None:
+    def _assign(
+        self,
+        standing: dict[str, Standing],
+        tx: Connection,
+        row: MessageRecord,
+        now: datetime,
+    ) -> MessageRecord | Wait:
+        """Choose the gateway for a message (for `outbox.claim_due`)."""
+        terms = self.terms
+        several = len(row.route) > 1
+        way = Way(
+            route=row.route or (row.gateway,),
+            tried=row.tried,
+            preferred=correspondents.get(tx, row.to).gateway if several else "",
+            last_resort=terms.last_resort,
+            expires_at=row.expires_at,
+        )
+        choice = choose(way, standing, self._free_at, self._gateways, now)
+        if isinstance(choice, Wait):
+            return choice
+        gateway = choice.gateway
+        known = standing.get(gateway, SOUND)
+        tried = trying(known, now, terms.circuits)
+        if tried != known:
+            standing[gateway] = tried
+            standings.save(tx, gateway, tried, now)
+        if (interval := terms.intervals.get(gateway)) is not None:
+            free_at = max(now, self._free_at.get(gateway, now))
+            self._free_at[gateway] = free_at + interval * max(1, row.segments)
+        tariff = terms.tariffs.get(gateway)
+        cost = tariff.micros(row.segments, row.region) if tariff is not None else 0
+        return replace(row, gateway=gateway, cost_micros=cost, priced_by="list" if cost else "")
+
+    async def _put_back(self, claimed: list[MessageRecord]) -> None:
         now = self._now()
-        result = Deferred("the service was stopped before sending it")
-        for message in claimed:
-            step = self._after_attempt(message, result, now)
-            await self._settle(partial(_settle_send, message.message_id, step, result, now, 0.0))
+        result = Deferred("the service was stopped before sending it", busy=True)
+        for row in claimed:
+            await self._settle(self._outcome(row, result, now, 0.0))
 
     def _hold(self, task: asyncio.Task[None]) -> None:
         self._in_hand.add(task)
@@ -202,28 +279,89 @@ class Sender:
         except TimeoutError:
             return
 
-    async def _settle(self, fn: Callable[[Connection], T]) -> T:
+    async def _settle(self, outcome: Outcome) -> MessageRecord:
+        return await self._surely(lambda: self._outcomes.put(outcome))
+
+    @staticmethod
+    async def _surely(write: Callable[[], Awaitable[T]]) -> T:
         """Write an outcome down, also while being cancelled, for as long as the disk refuses it."""
         while True:
             try:
-                return await self._db.run(fn)
+                return await write()
             except StoreUnavailable as problem:
                 log.error("outcome_waits_for_database", problem=str(problem))  # noqa: TRY400
                 await asyncio.sleep(STORE_PAUSE.total_seconds())
 
-    async def _send(self, message: Message) -> None:
+    def _write_outcomes(self, tx: Connection, outcomes: list[Outcome]) -> list[MessageRecord]:
+        """Write outcomes down with all that follows from them."""
+        terms = self.terms
+        settled = outbox.settle_attempts(tx, outcomes)
+        before = standings.everyone(tx)
+        after = dict(before)
+        for row, outcome in zip(settled, outcomes, strict=True):
+            after[row.gateway] = after_result(
+                after.get(row.gateway, SOUND), outcome.result, outcome.now, terms.circuits
+            )
+            match outcome.result:
+                case Accepted(ref):
+                    correspondents.reached(tx, row.to, row.gateway, outcome.now)
+                    if ref and self._has_receipts(row.gateway):
+                        consequences.early_receipts(tx, row, outcome.now, terms.currency)
+                case Rejected() as refusal:
+                    consequences.refused(tx, row, refusal, outcome.now)
+                case Deferred(_, retry_after, busy=True) if retry_after is not None:
+                    free = outcome.now + min(retry_after, self._schedule.longest_retry_after)
+                    self._free_at[row.gateway] = max(self._free_at.get(row.gateway, free), free)
+                case _:
+                    pass
+        for gateway, standing in after.items():
+            if standing != before.get(gateway, SOUND):
+                now = outcomes[-1].now
+                standings.save(tx, gateway, standing, now)
+                _tell_circuit(tx, gateway, before.get(gateway, SOUND), standing, now)
+        return settled
+
+    def _has_receipts(self, name: str) -> bool:
+        gateway = self._gateways.get(name)
+        return gateway is not None and gateway.capabilities.receipts
+
+    def _outcome(
+        self, row: MessageRecord, result: SendResult, now: datetime, seconds: float
+    ) -> Outcome:
+        """Tell what follows from an answer, for the message and its way."""
+        step, tried = reroute(
+            self._after_attempt(row, result, now),
+            result,
+            gateway=row.gateway,
+            route=row.route,
+            tried=row.tried,
+            known=self._gateways,
+            now=now,
+        )
+        price = result.price if isinstance(result, Accepted) else None
+        return Outcome(
+            message_id=row.message_id,
+            step=step,
+            result=result,
+            now=now,
+            seconds=seconds,
+            tried=tried,
+            cost_micros=consequences.micros(price, self.terms.currency),
+        )
+
+    async def _send(self, row: MessageRecord) -> None:
         """Send one claimed message and write down what came of it, whatever happens meanwhile."""
-        gateway = self._gateways.get(message.gateway)
+        gateway = self._gateways.get(row.gateway)
         started = time.monotonic()
         broken_off: asyncio.CancelledError | None = None
         result: SendResult
         if gateway is None:
-            result = Rejected(f"no gateway is named {message.gateway!r} in the configuration")
+            result = Rejected(f"no gateway is named {row.gateway!r} in the configuration")
         else:
             try:
                 self._checkpoint("before_send")
                 async with asyncio.timeout(self._timeout.total_seconds()):
-                    result = await gateway.send(message)
+                    result = await gateway.send(row.as_message())
                 self._checkpoint("after_send")
             except TimeoutError:
                 result = Uncertain(f"no answer within {self._timeout.total_seconds():g} s")
@@ -232,20 +370,20 @@ class Sender:
                 result = Uncertain("the service was stopped while sending it")
             except Exception:
                 # A bug in that gateway must not stop the others; the message may have left.
-                log.exception("gateway_failed", message=message.message_id, gateway=message.gateway)
+                log.exception("gateway_failed", message=row.message_id, gateway=row.gateway)
                 result = Uncertain("the gateway's program failed while sending it; see the log")
         now = self._now()
-        step = self._after_attempt(message, result, now)
-        seconds = time.monotonic() - started
+        outcome = self._outcome(row, result, now, time.monotonic() - started)
         self._checkpoint("before_settle")
-        outcome = partial(_settle_send, message.message_id, step, result, now, seconds)
         if broken_off is not None:
             with suppress(StoreUnavailable):  # then it stays SENDING, as after a crash
-                await self._db.run(outcome)
+                await self._outcomes.put(outcome)
             raise broken_off
-        await self._settle(outcome)
+        settled = await self._settle(outcome)
         self._checkpoint("settled")
-        _tell(message.message_id, message.to, message.gateway, step)
+        if not isinstance(result, Accepted):
+            self._raised()
+        self._tell(settled, outcome.step)
 
     async def _ask(self, row: MessageRecord) -> None:
         """Ask a gateway about one message of unknown fate."""
@@ -289,20 +427,24 @@ class Sender:
             outbox.settle_lookup(tx, row.message_id, step, said, now=now, seconds=seconds)
             return step
 
-        step = await self._settle(settle)
-        _tell(row.message_id, row.to, row.gateway, step)
+        step = await self._surely(lambda: self._db.run(settle))
+        self._tell(replace(row, state=step.state, detail=step.detail, code=step.code), step)
 
     async def _give_up_asking(self, row: MessageRecord) -> None:
         """Settle a message whose gateway could be asked once, and cannot as now configured."""
         now = self._now()
-        step = self._after_attempt(row.as_message(), Uncertain(row.detail), now)
+        step = self._after_attempt(row, Uncertain(row.detail), now)
         said = Deferred(f"the gateway {row.gateway!r} cannot be asked as now configured")
-        await self._settle(
-            lambda tx: outbox.settle_lookup(tx, row.message_id, step, said, now=now, seconds=0.0)
+        await self._surely(
+            lambda: self._db.run(
+                lambda tx: outbox.settle_lookup(
+                    tx, row.message_id, step, said, now=now, seconds=0.0
+                )
+            )
         )
-        _tell(row.message_id, row.to, row.gateway, step)
+        self._tell(replace(row, state=step.state, detail=step.detail, code=step.code), step)
 
-    def _after_attempt(self, message: Message, result: SendResult, now: datetime) -> Step:
+    def _after_attempt(self, message: MessageRecord, result: SendResult, now: datetime) -> Step:
         gateway = self._gateways.get(message.gateway)
         return after_attempt(
             result,
@@ -315,22 +457,42 @@ class Sender:
             capabilities=gateway.capabilities if gateway else NO_CAPABILITIES,
         )
 
+    def _tell(self, row: MessageRecord, step: Step) -> None:
+        """Say what became of a message; in the log neither its text nor the whole number."""
+        tell = log.info if row.state in GOOD else log.warning
+        tell(
+            f"message_{row.state}",
+            message=row.message_id,
+            to=f"…{row.to[-3:]}",
+            gateway=row.gateway,
+            detail=row.detail,
+            code=row.code,
+            next_at=step.next_at,
+        )
+        self._announce(
+            TextChanged(
+                at=self._now(),
+                message=row.message_id,
+                call=row.call_row,
+                to=row.to,
+                state=row.state.value,
+                gateway=row.gateway,
+                detail=row.detail,
+            )
+        )
 
-def _settle_send(  # noqa: PLR0913, PLR0917 - bound by `partial`
-    message_id: int, step: Step, result: SendResult, now: datetime, seconds: float, tx: Connection
+
+def _tell_circuit(
+    tx: Connection, gateway: str, before: Standing, after: Standing, now: datetime
 ) -> None:
-    outbox.settle_attempt(tx, message_id, step, result, now=now, seconds=seconds)
-
-
-def _tell(message_id: int, to: str, gateway: str, step: Step) -> None:
-    """Log what became of a message: neither its text nor the whole number."""
-    tell = log.info if step.state in GOOD else log.warning
-    tell(
-        f"message_{step.state}",
-        message=message_id,
-        to=f"…{to[-3:]}",
-        gateway=gateway,
-        detail=step.detail,
-        code=step.code,
-        next_at=step.next_at,
-    )
+    """Let the staff know when a gateway is no longer used, and when it is again."""
+    closed = after.circuit is Circuit.CLOSED
+    if closed is (before.circuit is Circuit.CLOSED):
+        return
+    if closed:
+        text = f"the gateway {gateway} works again"
+    else:
+        text = f"the gateway {gateway} is not used for now: {after.reason}"
+    tell = log.info if closed else log.error
+    tell("circuit_closed" if closed else "circuit_opened", gateway=gateway, reason=after.reason)
+    raise_alert(tx, now=now, kind=AlertKind.CIRCUIT, subject=gateway, text=text)

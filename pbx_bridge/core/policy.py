@@ -33,6 +33,8 @@ class SkipReason(StrEnum):
     TOO_LATE = "too_late"
     HOURLY_CAP = "hourly_cap"
     DAILY_CAP = "daily_cap"
+    OPTED_OUT = "opted_out"
+    REPLIED = "replied"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,23 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
+from sqlalchemy.dialects.sqlite import insert
 
 from pbx_bridge.store.schema import correspondent as table
 
+_REACHED = insert(table).values(
+    address=bindparam("address"),
+    gateway=bindparam("gateway"),
+    untextable="",
+    muted_until=None,
+    muted_why="",
+    updated_at=bindparam("now"),
+)
+_REACHED = _REACHED.on_conflict_do_update(
+    index_elements=["address"],
+    set_={"gateway": _REACHED.excluded.gateway, "untextable": "", "updated_at": bindparam("now")},
+    where=(table.c.gateway != _REACHED.excluded.gateway) | (table.c.untextable != ""),
+)
 _GET = select(table).where(table.c.address == bindparam("address"))
 
 
@@ -38,9 +52,7 @@ def get(tx: Connection, address: str) -> Correspondent:
 
 def reached(tx: Connection, address: str, gateway: str, now: datetime) -> None:
     """Remember the gateway over which somebody was reached: it can take texts."""
-    known = get(tx, address)
-    if known.gateway != gateway or known.untextable:
-        _put(tx, address, now, {"gateway": gateway, "untextable": ""})
+    tx.execute(_REACHED, [{"address": address, "gateway": gateway, "now": now}])
 
 
 def untextable(tx: Connection, address: str, why: str, now: datetime) -> None:

@@ -4,7 +4,7 @@ Nothing here talks to a gateway. A state changes only through `core.delivery.mov
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,14 +19,18 @@ from pbx_bridge.core.delivery import (
     LookupResult,
     Message,
     Purpose,
+    Receipt,
     Rejected,
     SendResult,
     State,
     Step,
     Uncertain,
+    after_receipt,
     moved,
 )
 from pbx_bridge.core.policy import Defer, Skip
+from pbx_bridge.core.routing import Wait
+from pbx_bridge.core.text import segments as count_segments
 from pbx_bridge.store.schema import attempt
 from pbx_bridge.store.schema import message as table
 
@@ -119,7 +123,26 @@ def _counted(*, shadow: bool) -> ColumnElement[bool]:
 # Made once: see calls.py.
 _INSERT = table.insert().returning(table.c.id)
 _UPDATE = table.update().where(table.c.id == bindparam("row"))
+_UPDATE_CLAIMED = _UPDATE.values(
+    {
+        name: bindparam(name)
+        for name in (
+            "state", "gateway", "attempts", "detail", "code", "cost_micros", "priced_by",
+            "updated_at",
+        )
+    }
+)  # fmt: skip
+_UPDATE_SETTLED = _UPDATE.values(
+    {
+        name: bindparam(name)
+        for name in (
+            "state", "due_at", "ask_at", "lookups", "gateway_ref", "detail", "code", "tried",
+            "cost_micros", "priced_by", "updated_at",
+        )
+    }
+)  # fmt: skip
 _INSERT_ATTEMPT = attempt.insert()
+_GET_MANY = select(table).where(table.c.id.in_(bindparam("rows", expanding=True)))
 _GET = select(table).where(table.c.id == bindparam("row"))
 _SAME = select(table.c.id).where(
     table.c.call == bindparam("row"), table.c.step == bindparam("name")
@@ -156,6 +179,9 @@ _COUNT = {
 
 Recheck = Callable[[Connection, MessageRecord, datetime], Skip | Defer | None]
 """Looks at the world once more before a message goes out, in the claiming transaction."""
+
+Assign = Callable[[Connection, MessageRecord, datetime], MessageRecord | Wait]
+"""Gives the message with the gateway that it goes to and what that costs, or how long to wait."""
 
 
 def insert(  # noqa: PLR0913 - the columns of one row
@@ -215,7 +241,7 @@ def insert(  # noqa: PLR0913 - the columns of one row
             "reply": reply_row,
             "route": list(route) or [gateway],
             "tried": {},
-            "segments": segments,
+            "segments": segments or count_segments(body).parts,
             "region": region,
             "stranger": stranger,
         },
@@ -223,24 +249,55 @@ def insert(  # noqa: PLR0913 - the columns of one row
     return message_id
 
 
-def claim_due(tx: Connection, now: datetime, limit: int, recheck: Recheck) -> list[Message]:
+def claim_due(
+    tx: Connection, now: datetime, limit: int, recheck: Recheck, assign: Assign | None = None
+) -> list[MessageRecord]:
     """Take up to `limit` due messages into SENDING, oldest due first.
 
-    Others that are due fall away on the way: too late, no longer wanted, deferred, shadow.
+    Others that are due fall away on the way: too late, no longer wanted, deferred, shadow, no
+    gateway free. Without `assign` each goes to the gateway that stands in it.
     """
-    claimed: list[Message] = []
+    claimed: list[MessageRecord] = []
     for _ in range(PAGES_PER_CLAIM):
-        rows = [_record(row) for row in tx.execute(_DUE, {"now": now, "most": limit}).all()]
-        for row in rows:
-            if len(claimed) == limit:
-                return claimed
-            if _take(tx, row, now, recheck):
-                taken = get(tx, row.message_id)
-                if taken is not None:
-                    claimed.append(taken.as_message())
-        if len(rows) < limit:
+        room = limit - len(claimed)
+        rows = [_record(row) for row in tx.execute(_DUE, {"now": now, "most": room}).all()]
+        claimed += [one for row in rows if (one := _take(tx, row, now, recheck, assign))]
+        if len(rows) < room or len(claimed) == limit:
             break
     return claimed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of an attempt to send."""
+
+    message_id: int
+    step: Step
+    result: SendResult
+    now: datetime
+    seconds: float  #: that the request took
+    tried: Mapping[str, str] | None = None  #: of the route from now on; None: as it was
+    cost_micros: int | None = None  #: by the gateway's own word
+
+
+def settle_attempts(tx: Connection, outcomes: Sequence[Outcome]) -> list[MessageRecord]:
+    """Write down the outcomes of attempts to send; give the messages as they now stand.
+
+    A receipt may have been quicker than the gateway's answer: then the state stays as it told.
+    """
+    found = {row.message_id: row for row in _those(tx, [one.message_id for one in outcomes])}
+    tried, changed, settled = [], [], []
+    for one in outcomes:
+        row = found.get(one.message_id)
+        if row is None:
+            raise LookupError(f"there is no message {one.message_id}")
+        tried.append(_attempt(row, "send", one.result, now=one.now, seconds=one.seconds))
+        settled.append(_settled(tx, row, one))
+        changed.append(_settled_columns(settled[-1]))
+    if changed:
+        tx.execute(_INSERT_ATTEMPT, tried)
+        tx.execute(_UPDATE_SETTLED, changed)
+    return settled
 
 
 def settle_attempt(  # noqa: PLR0913 - what there is to write down
@@ -252,11 +309,28 @@ def settle_attempt(  # noqa: PLR0913 - what there is to write down
     now: datetime,
     seconds: float,
 ) -> None:
-    """Write down the outcome of an attempt to send."""
-    row = _existing(tx, message_id)
-    ref = result.gateway_ref if isinstance(result, Accepted) else ""
-    _log(tx, row, "send", result, now=now, seconds=seconds)
-    _change(tx, row, step, now, {"gateway_ref": ref, "lookups": 0})
+    """Write down the outcome of one attempt to send."""
+    outcome = Outcome(message_id=message_id, step=step, result=result, now=now, seconds=seconds)
+    settle_attempts(tx, [outcome])
+
+
+def _settled(tx: Connection, row: MessageRecord, one: Outcome) -> MessageRecord:
+    ref = one.result.gateway_ref if isinstance(one.result, Accepted) else ""
+    row = replace(row, lookups=0, gateway_ref=ref or row.gateway_ref, updated_at=one.now)
+    if one.tried is not None:
+        row = replace(row, tried=one.tried)
+    if one.cost_micros is not None:
+        row = replace(row, cost_micros=one.cost_micros, priced_by="gateway")
+    if row.state is not State.SENDING and not _is_settled(tx, row):
+        return row  # a receipt was quicker than the answer
+    return _moved(row, one.step)
+
+
+def _is_settled(tx: Connection, row: MessageRecord) -> bool:
+    query = select(attempt.c.id).where(
+        attempt.c.message == row.message_id, attempt.c.n == row.attempts, attempt.c.kind == "send"
+    )
+    return row.attempts == 0 or tx.execute(query).first() is not None
 
 
 def claim_lookups(
@@ -284,7 +358,7 @@ def settle_lookup(  # noqa: PLR0913 - what there is to write down
 ) -> None:
     """Write down what a gateway said about a message of unknown fate."""
     row = _existing(tx, message_id)
-    _log(tx, row, "lookup", result, now=now, seconds=seconds)
+    tx.execute(_INSERT_ATTEMPT, _attempt(row, "lookup", result, now=now, seconds=seconds))
     values: dict[str, Any] = {}
     if isinstance(result, Absent):
         values["lookups"] = row.lookups + 1
@@ -315,6 +389,78 @@ def cancel(tx: Connection, message_id: int, now: datetime, code: str, detail: st
         return False
     _change(tx, row, Step(State.CANCELLED, None, detail, code), now)
     return True
+
+
+def of_receipt(tx: Connection, gateway: str, told: Receipt) -> MessageRecord | None:
+    """Find the message that a receipt means; None if it is not known (yet)."""
+    if told.key:
+        query = select(table).where(table.c.key == told.key, table.c.gateway == gateway)
+        if (row := tx.execute(query).first()) is not None:
+            return _record(row)
+    if not told.gateway_ref:
+        return None
+    query = select(table).where(table.c.gateway == gateway, table.c.gateway_ref == told.gateway_ref)
+    row = tx.execute(query.order_by(table.c.id.desc()).limit(1)).first()
+    return None if row is None else _record(row)
+
+
+def apply_receipt(
+    tx: Connection, row: MessageRecord, told: Receipt, now: datetime, cost_micros: int | None
+) -> MessageRecord:
+    """Let a receipt tell what became of a message; give it as it now stands."""
+    state = after_receipt(row.state, told)
+    changed: dict[str, Any] = {}
+    if told.gateway_ref and not row.gateway_ref:
+        changed["gateway_ref"] = told.gateway_ref
+    if cost_micros is not None:
+        changed |= {"cost_micros": cost_micros, "priced_by": "gateway"}
+    if state is not row.state:
+        changed |= {
+            "state": state.value,
+            "detail": told.detail,
+            "code": told.code,
+            "ask_at": None,
+            "updated_at": now,
+        }
+    if changed:
+        tx.execute(_UPDATE, {"row": row.message_id, **changed})
+    return _existing(tx, row.message_id)
+
+
+def cancel_follow_ups(tx: Connection, to: str, now: datetime, code: str, detail: str) -> int:
+    """Cancel what waits for somebody about missed calls; give how many there were."""
+    query = select(table.c.id).where(
+        table.c.recipient == to,
+        table.c.purpose == Purpose.FOLLOW_UP.value,
+        table.c.state == State.QUEUED.value,
+    )
+    return sum(
+        cancel(tx, row_id, now, code, detail) for row_id in tx.execute(query).scalars().all()
+    )
+
+
+def last_to(tx: Connection, to: str, since: datetime) -> MessageRecord | None:
+    """Give the newest follow-up that may have reached somebody since then."""
+    query = select(table).where(
+        table.c.recipient == to,
+        table.c.created_at >= since,
+        table.c.purpose == Purpose.FOLLOW_UP.value,
+        table.c.state.not_in([state.value for state in (*NOT_COUNTED, State.SHADOW)]),
+    )
+    row = tx.execute(query.order_by(table.c.created_at.desc()).limit(1)).first()
+    return None if row is None else _record(row)
+
+
+def last_confirmation(tx: Connection, to: str, step: str, since: datetime) -> datetime | None:
+    """Give when somebody was last answered in such a way, at or after `since`."""
+    query = select(func.max(table.c.created_at)).where(
+        table.c.recipient == to,
+        table.c.created_at >= since,
+        table.c.purpose == Purpose.CONFIRMATION.value,
+        table.c.step == step,
+    )
+    latest: datetime | None = tx.execute(query).scalar_one()
+    return latest
 
 
 def next_due(tx: Connection) -> datetime | None:
@@ -389,29 +535,57 @@ def attempts_of(tx: Connection, message_ids: Collection[int]) -> list[AttemptRec
     ]
 
 
-def _take(tx: Connection, row: MessageRecord, now: datetime, recheck: Recheck) -> bool:
-    """Claim one due row, unless it falls away."""
+def _take(
+    tx: Connection, row: MessageRecord, now: datetime, recheck: Recheck, assign: Assign | None
+) -> MessageRecord | None:
+    """Give one due row as it is once claimed, unless it falls away."""
     if now >= row.expires_at:
         _change(tx, row, Step(State.EXPIRED, None, row.detail or "too late", row.code), now)
-        return False
+        return None
     match recheck(tx, row, now):
         case Skip(reason, detail):
             _change(tx, row, Step(State.CANCELLED, None, detail, reason.value), now)
         case Defer(until, detail):
-            due_at = min(max(until, now + SHORTEST_DEFERRAL), row.expires_at)
-            tx.execute(
-                table.update()
-                .where(table.c.id == row.message_id)
-                .values(due_at=due_at, detail=detail, updated_at=now)
-            )
+            _defer(tx, row, now, until, detail)
         case None if row.shadow:
             detail = "shadow mode: would have been sent"
             _change(tx, row, Step(State.SHADOW, None, detail), now)
         case None:
-            step = Step(State.SENDING, None, "")
-            _change(tx, row, step, now, {"attempts": row.attempts + 1})
-            return True
-    return False
+            assigned = row if assign is None else assign(tx, row, now)
+            if isinstance(assigned, Wait):
+                _defer(tx, row, now, assigned.until, assigned.why)
+                return None
+            attempted = replace(assigned, attempts=row.attempts + 1, updated_at=now)
+            claimed = _moved(attempted, Step(State.SENDING, None, ""))
+            # At once: the recheck of the next must see this one.
+            tx.execute(_UPDATE_CLAIMED, _claimed_columns(claimed))
+            return claimed
+    return None
+
+
+def _defer(tx: Connection, row: MessageRecord, now: datetime, until: datetime, why: str) -> None:
+    due_at = min(max(until, now + SHORTEST_DEFERRAL), row.expires_at)
+    tx.execute(
+        table.update()
+        .where(table.c.id == row.message_id)
+        .values(due_at=due_at, detail=why, updated_at=now)
+    )
+
+
+def _moved(row: MessageRecord, step: Step) -> MessageRecord:
+    """Give a message after a step."""
+    stays = step.state is row.state is State.UNCERTAIN  # asked, and no wiser
+    state = row.state if stays else moved(row.state, step.state)
+    row = replace(
+        row,
+        state=state,
+        detail=step.detail,
+        code=step.code,
+        ask_at=step.next_at if state is State.UNCERTAIN else None,
+    )
+    if state is State.QUEUED and step.next_at is not None:
+        return replace(row, due_at=step.next_at)
+    return row
 
 
 def _change(
@@ -421,29 +595,57 @@ def _change(
     now: datetime,
     values: dict[str, Any] | None = None,
 ) -> None:
-    stays = step.state is row.state is State.UNCERTAIN  # asked, and no wiser
-    state = row.state if stays else moved(row.state, step.state)
+    after = _moved(row, step)
     changed: dict[str, Any] = {
-        "state": state.value,
-        "detail": step.detail,
-        "code": step.code,
+        "state": after.state.value,
+        "detail": after.detail,
+        "code": after.code,
         "updated_at": now,
-        "ask_at": step.next_at if state is State.UNCERTAIN else None,
+        "ask_at": after.ask_at,
+        "due_at": after.due_at,
     }
-    if state is State.QUEUED and step.next_at is not None:
-        changed["due_at"] = step.next_at
     tx.execute(_UPDATE, {"row": row.message_id, **changed, **(values or {})})
 
 
-def _log(  # noqa: PLR0913 - the columns of one row
-    tx: Connection,
+def _claimed_columns(row: MessageRecord) -> dict[str, Any]:
+    return {
+        "row": row.message_id,
+        "state": row.state.value,
+        "gateway": row.gateway,
+        "attempts": row.attempts,
+        "detail": row.detail,
+        "code": row.code,
+        "cost_micros": row.cost_micros,
+        "priced_by": row.priced_by,
+        "updated_at": row.updated_at,
+    }
+
+
+def _settled_columns(row: MessageRecord) -> dict[str, Any]:
+    return {
+        "row": row.message_id,
+        "state": row.state.value,
+        "due_at": row.due_at,
+        "ask_at": row.ask_at,
+        "lookups": row.lookups,
+        "gateway_ref": row.gateway_ref,
+        "detail": row.detail,
+        "code": row.code,
+        "tried": dict(row.tried),
+        "cost_micros": row.cost_micros,
+        "priced_by": row.priced_by,
+        "updated_at": row.updated_at,
+    }
+
+
+def _attempt(
     row: MessageRecord,
     kind: str,
     result: SendResult | LookupResult,
     *,
     now: datetime,
     seconds: float,
-) -> None:
+) -> dict[str, Any]:
     detail = code = ref = ""
     match result:
         case Accepted(ref) | Found(ref):
@@ -454,20 +656,22 @@ def _log(  # noqa: PLR0913 - the columns of one row
             pass
         case Absent():
             pass
-    tx.execute(
-        _INSERT_ATTEMPT,
-        {
-            "message": row.message_id,
-            "n": row.attempts,
-            "at": now,
-            "kind": kind,
-            "outcome": type(result).__name__.lower(),
-            "detail": detail,
-            "code": code,
-            "gateway_ref": ref,
-            "seconds": seconds,
-        },
-    )
+    return {
+        "message": row.message_id,
+        "n": row.attempts,
+        "at": now,
+        "kind": kind,
+        "outcome": type(result).__name__.lower(),
+        "detail": detail,
+        "code": code,
+        "gateway_ref": ref,
+        "seconds": seconds,
+        "gateway": row.gateway,
+    }
+
+
+def _those(tx: Connection, ids: Collection[int]) -> list[MessageRecord]:
+    return [_record(row) for row in tx.execute(_GET_MANY, {"rows": list(ids)})]
 
 
 def _existing(tx: Connection, message_id: int) -> MessageRecord:

@@ -11,7 +11,6 @@ from pbx_bridge.core.delivery import (
     Deferred,
     Found,
     ImpossibleTransition,
-    Message,
     SendResult,
     State,
     Step,
@@ -33,7 +32,7 @@ def wanted(_tx: Connection, _row: MessageRecord, _now: datetime) -> Skip | Defer
 
 async def _claim(
     db: Database, after: float = 0, limit: int = 10, recheck: outbox.Recheck = wanted
-) -> list[Message]:
+) -> list[MessageRecord]:
     now = NOON + minutes(after)
     return await db.run(lambda tx: outbox.claim_due(tx, now, limit, recheck))
 
