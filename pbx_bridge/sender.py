@@ -319,6 +319,8 @@ class Sender:
                 now = outcomes[-1].now
                 standings.save(tx, gateway, standing, now)
                 _tell_circuit(tx, gateway, before.get(gateway, SOUND), standing, now)
+                if standing.circuit is Circuit.CLOSED:
+                    outbox.circuit_closed(tx, now)
         return settled
 
     def _has_receipts(self, name: str) -> bool:

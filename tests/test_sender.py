@@ -9,25 +9,29 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Self
 
 import pytest
 import structlog
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
-from pbx_bridge import ports
+from pbx_bridge import consequences, ports
 from pbx_bridge import sender as sender_module
 from pbx_bridge.clock import utc_now
 from pbx_bridge.core.delivery import (
     Absent,
     Accepted,
     AskSchedule,
+    Blame,
     Capabilities,
     Deferred,
     Found,
     LookupResult,
     Message,
+    Price,
+    Receipt,
     Rejected,
     RetrySchedule,
     SendResult,
@@ -35,11 +39,15 @@ from pbx_bridge.core.delivery import (
     Uncertain,
 )
 from pbx_bridge.core.policy import Skip, SkipReason
-from pbx_bridge.sender import Sender
-from pbx_bridge.store import outbox
+from pbx_bridge.core.pricing import Tariff
+from pbx_bridge.core.routing import Circuit, CircuitRules, Standing
+from pbx_bridge.sender import Sender, Terms
+from pbx_bridge.store import consents, correspondents, outbox, standings
+from pbx_bridge.store.consents import ConsentSource
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.outbox import AttemptRecord, MessageRecord
 from pbx_bridge.store.problem import StoreUnavailable
+from pbx_bridge.store.schema import alert
 from tests.gateways.fakes import FakeTwilio, Request, Told, answer
 from tests.store.examples import queue_message
 
@@ -104,6 +112,7 @@ class World:
     def __init__(self, db: Database) -> None:
         self.db = db
         self.gateway = Scripted()
+        self.modem = Scripted()
         self.options: dict[str, Any] = {}
 
     def sender(self) -> Sender:
@@ -115,7 +124,8 @@ class World:
             "asking": QUICK,
             "timeout": timedelta(seconds=0.3),
         }
-        return Sender(self.db, {"test": self.gateway}, **(options | self.options))
+        gateways = {"test": self.gateway, "modem": self.modem}
+        return Sender(self.db, gateways, **(options | self.options))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Sender]:
@@ -552,3 +562,192 @@ async def test_killed_anywhere_no_text_is_sent_twice_where_one_cannot_ask(
     assert states.total() == 3
     assert states[State.ACCEPTED] <= len(taken)
     assert 3 - len(taken) <= states[State.UNCERTAIN] <= 2  # concurrency is 2
+
+
+# -- gateways in order ----------------------------------------------------------------------
+
+BOTH = {"route": ("test", "modem")}
+REFUSED = Rejected("wrong token", "401", Blame.GATEWAY)
+
+
+def alerts(tx: Connection) -> list[tuple[str, str]]:
+    return [(row.kind, row.text) for row in tx.execute(select(alert).order_by(alert.c.id))]
+
+
+async def test_when_the_first_cannot_be_reached_the_next_sends_at_once(world: World) -> None:
+    world.gateway.answers = [Deferred("no connection")]
+    await world.queue(**BOTH)
+    async with world.running():
+        (message,) = await world.until(State.ACCEPTED, seconds=1)
+    assert (message.gateway, message.attempts) == ("modem", 2)
+    assert [(a.gateway, a.outcome) for a in await world.attempts()] == [
+        ("test", "deferred"),
+        ("modem", "accepted"),
+    ]
+
+
+async def test_a_refusal_of_the_gateways_own_goes_to_the_next_and_is_told(world: World) -> None:
+    world.gateway.answers = [REFUSED]
+    await world.queue(**BOTH)
+    async with world.running() as sender:
+        (message,) = await world.until(State.ACCEPTED)
+        assert message.gateway == "modem"
+        # Its circuit is open now: nobody tries it again.
+        await world.queue(**BOTH)
+        sender.wake()
+        await world.until(State.ACCEPTED, State.ACCEPTED)
+    assert len(world.gateway.sent) == 1
+    standing = (await world.db.read(standings.everyone))["test"]
+    assert (standing.circuit, standing.reason) == (Circuit.OPEN, "wrong token")
+    assert await world.db.read(alerts) == [
+        ("credential", "the gateway test refuses texts: wrong token 401"),
+        ("circuit", "the gateway test is not used for now: wrong token"),
+    ]
+
+
+async def test_with_no_other_gateway_such_a_refusal_is_the_end(world: World) -> None:
+    world.gateway.answers = [REFUSED]
+    await world.queue()
+    async with world.running():
+        (message,) = await world.until(State.FAILED)
+    assert (message.detail, message.code) == ("wrong token", "401")
+
+
+async def test_what_was_perhaps_sent_never_goes_to_another_gateway(world: World) -> None:
+    world.gateway.capabilities = Capabilities()
+    world.gateway.answers = [Uncertain("the connection broke")]
+    await world.queue(**BOTH)
+    async with world.running():
+        await world.until(State.UNCERTAIN)
+    assert world.modem.sent == []
+
+
+async def test_a_refused_number_is_not_tried_elsewhere_and_is_remembered(world: World) -> None:
+    world.gateway.answers = [Rejected("a landline", "21614", Blame.NUMBER)]
+    await world.queue(**BOTH)
+    async with world.running():
+        await world.until(State.FAILED)
+    assert world.modem.sent == []
+    known = await world.db.read(lambda tx: correspondents.get(tx, NUMBER))
+    assert known.untextable == "a landline"
+    ((kind, text),) = await world.db.read(alerts)
+    assert kind == "untextable"
+    assert NUMBER in text
+
+
+async def test_an_opt_out_at_the_gateway_is_ours_too(world: World) -> None:
+    world.gateway.answers = [Rejected("opted out", "21610", Blame.OPTED_OUT)]
+    await world.queue()
+    later = utc_now() + timedelta(minutes=1)
+    await world.queue(key="another", due_at=later)
+    async with world.running():
+        await world.until(State.FAILED, State.CANCELLED)
+    given = await world.db.read(lambda tx: consents.opted_out(tx, NUMBER))
+    assert given is not None
+    assert (given.source, given.detail) == (ConsentSource.GATEWAY, "test: opted out")
+
+
+async def test_a_customer_is_texted_by_the_number_that_they_know(world: World) -> None:
+    await world.db.run(lambda tx: correspondents.reached(tx, NUMBER, "modem", utc_now()))
+    await world.queue(**BOTH)
+    async with world.running():
+        (message,) = await world.until(State.ACCEPTED)
+    assert message.gateway == "modem"
+    assert world.gateway.sent == []
+
+
+async def test_failures_in_a_row_open_the_circuit_and_one_that_works_closes_it(
+    world: World,
+) -> None:
+    world.options["terms"] = Terms(circuits=CircuitRules(threshold=3, pause=SOON))
+    world.gateway.answers = [Deferred("no connection")] * 4
+    await world.queue()
+    async with world.running():
+        (message,) = await world.until(State.ACCEPTED)
+    assert message.attempts == 5
+    standing = (await world.db.read(standings.everyone))["test"]
+    assert (standing.circuit, standing.failures) == (Circuit.CLOSED, 0)
+    # Nobody was told yet, so both are one alert, with the last word.
+    assert await world.db.read(alerts) == [("circuit", "the gateway test works again")]
+
+
+async def test_a_half_open_circuit_lets_one_message_try(world: World) -> None:
+    tried = Standing(circuit=Circuit.OPEN, failures=1, until=utc_now(), reason="no connection")
+    await world.db.run(lambda tx: standings.save(tx, "test", tried, utc_now()))
+    await world.queue(5)
+    release = asyncio.Event()
+
+    async def wait() -> None:
+        await release.wait()
+
+    world.gateway.during = wait
+    async with world.running():
+        await world.until(State.SENDING, *[State.QUEUED] * 4)
+        await asyncio.sleep(0.1)
+        assert len(world.gateway.sent) == 1
+        release.set()
+        await world.until(*[State.ACCEPTED] * 5)
+
+
+async def test_a_gateway_takes_segments_at_its_rate(world: World) -> None:
+    rate = timedelta(seconds=0.05)
+    world.options["terms"] = Terms(intervals={"test": rate})
+    await world.queue(4, segments=2)
+    began = utc_now()
+    async with world.running():
+        await world.until(*[State.ACCEPTED] * 4)
+    assert utc_now() - began >= rate * 2 * 3
+
+
+async def test_one_that_asks_for_a_pause_gets_it_for_all(world: World) -> None:
+    world.gateway.answers = [Deferred("too many", timedelta(seconds=0.4), busy=True)]
+    world.options["concurrency"] = 1
+    await world.queue(3)
+    began = utc_now()
+    async with world.running():
+        await world.until(*[State.ACCEPTED] * 3)
+    assert utc_now() - began >= timedelta(seconds=0.4)
+    assert (await world.db.read(standings.everyone)) == {}
+
+
+async def test_the_price_is_of_the_list_until_the_gateway_tells_its_own(world: World) -> None:
+    tariffs = {"test": Tariff(price=Decimal("0.01"), prices={"GB": Decimal("0.04")})}
+    world.options["terms"] = Terms(tariffs=tariffs)
+    world.gateway.answers = [
+        Accepted("1"),
+        Accepted("2", Price(Decimal("0.0083"), "USD")),
+        Accepted("3", Price(Decimal("0.5"), "EUR")),
+    ]
+    world.options["concurrency"] = 1
+    await world.queue(3, segments=2, region="GB")
+    async with world.running():
+        messages = await world.until(*[State.ACCEPTED] * 3)
+    assert [(m.cost_micros, m.priced_by) for m in messages] == [
+        (80_000, "list"),
+        (8_300, "gateway"),
+        (80_000, "list"),
+    ]
+
+
+async def test_a_receipt_that_is_quicker_than_the_answer_is_not_lost(world: World) -> None:
+    """By our key it finds its message while that is being sent; by the gateway's id, afterwards."""
+    world.gateway.capabilities = Capabilities(receipts=True)
+    by_key = Receipt(state=State.DELIVERED, key="first", gateway_ref="A")
+    by_ref = Receipt(state=State.UNDELIVERED, gateway_ref="B", code="30003", detail="switched off")
+
+    async def tell() -> None:
+        for told in (by_key, by_ref):
+            await world.db.run(
+                lambda tx, told=told: consequences.received(tx, "test", told, utc_now(), "USD")  # type: ignore[misc]
+            )
+
+    world.gateway.during = tell
+    world.gateway.answers = [Accepted("A"), Accepted("B")]
+    world.options["concurrency"] = 1
+    await world.queue(key="first")
+    await world.queue(key="second")
+    async with world.running():
+        first, second = await world.until(State.DELIVERED, State.UNDELIVERED)
+    assert (first.gateway_ref, second.gateway_ref) == ("A", "B")
+    assert (second.code, second.detail) == ("30003", "switched off")
+    assert [attempt.outcome for attempt in await world.attempts()] == ["accepted", "accepted"]

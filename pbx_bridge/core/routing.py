@@ -74,6 +74,7 @@ class Wait:
 
     until: datetime
     why: str
+    for_circuit: bool = False  #: it may end sooner, when that circuit closes
 
 
 Choice = Use | Wait
@@ -111,7 +112,8 @@ def choose(
     for gateway in fresh:
         standing = standings.get(gateway, SOUND)
         if standing.until is not None and now < standing.until:
-            waits.append(Wait(standing.until, f"{gateway} is not used now: {standing.reason}"))
+            why = f"{gateway} is not used now: {standing.reason}"
+            waits.append(Wait(standing.until, why, for_circuit=True))
             continue
         free = free_at.get(gateway, now)
         if free > now:

@@ -38,6 +38,8 @@ from pbx_bridge.store.schema import message as table
 NOT_COUNTED = (State.CANCELLED, State.EXPIRED, State.FAILED)
 #: A recheck that defers into the past would be asked again at once, for ever.
 SHORTEST_DEFERRAL = timedelta(seconds=1)
+#: Code of a message that waits for the circuit of a gateway to close.
+FOR_CIRCUIT = "circuit"
 #: How many full pages of due rows, each of which fell away, one claim goes through.
 PAGES_PER_CLAIM = 10
 
@@ -110,6 +112,7 @@ class AttemptRecord:
     code: str
     gateway_ref: str
     seconds: float
+    gateway: str
 
 
 def _counted(*, shadow: bool) -> ColumnElement[bool]:
@@ -463,6 +466,12 @@ def last_confirmation(tx: Connection, to: str, step: str, since: datetime) -> da
     return latest
 
 
+def circuit_closed(tx: Connection, now: datetime) -> None:
+    """Let those who wait for a circuit look again: one has closed."""
+    waiting = (table.c.state == State.QUEUED.value) & (table.c.code == FOR_CIRCUIT)
+    tx.execute(table.update().where(waiting, table.c.due_at > now).values(due_at=now, code=""))
+
+
 def next_due(tx: Connection) -> datetime | None:
     """Give when the sender has to look again; None while nothing waits."""
     times = [tx.execute(_NEXT_DUE).scalar_one(), tx.execute(_NEXT_ASKED).scalar_one()]
@@ -530,6 +539,7 @@ def attempts_of(tx: Connection, message_ids: Collection[int]) -> list[AttemptRec
             code=row.code,
             gateway_ref=row.gateway_ref,
             seconds=row.seconds,
+            gateway=row.gateway,
         )
         for row in tx.execute(query)
     ]
@@ -546,14 +556,15 @@ def _take(
         case Skip(reason, detail):
             _change(tx, row, Step(State.CANCELLED, None, detail, reason.value), now)
         case Defer(until, detail):
-            _defer(tx, row, now, until, detail)
+            _defer(tx, row, now, until, detail, "")
         case None if row.shadow:
             detail = "shadow mode: would have been sent"
             _change(tx, row, Step(State.SHADOW, None, detail), now)
         case None:
             assigned = row if assign is None else assign(tx, row, now)
             if isinstance(assigned, Wait):
-                _defer(tx, row, now, assigned.until, assigned.why)
+                code = FOR_CIRCUIT if assigned.for_circuit else ""
+                _defer(tx, row, now, assigned.until, assigned.why, code)
                 return None
             attempted = replace(assigned, attempts=row.attempts + 1, updated_at=now)
             claimed = _moved(attempted, Step(State.SENDING, None, ""))
@@ -563,12 +574,14 @@ def _take(
     return None
 
 
-def _defer(tx: Connection, row: MessageRecord, now: datetime, until: datetime, why: str) -> None:
+def _defer(  # noqa: PLR0913, PLR0917 - what there is to write down
+    tx: Connection, row: MessageRecord, now: datetime, until: datetime, why: str, code: str
+) -> None:
     due_at = min(max(until, now + SHORTEST_DEFERRAL), row.expires_at)
     tx.execute(
         table.update()
         .where(table.c.id == row.message_id)
-        .values(due_at=due_at, detail=why, updated_at=now)
+        .values(due_at=due_at, detail=why, code=code, updated_at=now)
     )
 
 

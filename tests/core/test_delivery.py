@@ -1,6 +1,8 @@
 """What may become of a message."""
 
 from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,6 +18,7 @@ from pbx_bridge.core.delivery import (
     Found,
     ImpossibleTransition,
     LookupResult,
+    Receipt,
     Rejected,
     RetrySchedule,
     SendResult,
@@ -24,6 +27,7 @@ from pbx_bridge.core.delivery import (
     Uncertain,
     after_attempt,
     after_lookup,
+    after_receipt,
     moved,
 )
 
@@ -280,3 +284,41 @@ def test_asking_leads_to_a_lawful_state(
         assert now < HALF_PAST
     if step.state is State.UNCERTAIN and step.next_at is not None:
         assert step.next_at > now
+
+
+# -- receipts -------------------------------------------------------------------------------
+
+RECEIPTS = st.lists(
+    st.sampled_from([State.ACCEPTED, State.UNDELIVERED, State.DELIVERED]), max_size=8
+)
+
+
+def told(state: State, receipts: list[State]) -> State:
+    for receipt in receipts:
+        state = after_receipt(state, Receipt(state=receipt, gateway_ref="SM1"))
+    return state
+
+
+@given(st.sampled_from(sorted(set(State) - {State.SHADOW})), RECEIPTS, st.randoms())
+def test_receipts_in_any_order_and_number_lead_to_the_same_end(
+    before: State, receipts: list[State], random: Random
+) -> None:
+    shuffled = [*receipts, *receipts]
+    random.shuffle(shuffled)
+    end = told(before, receipts)
+    assert told(before, shuffled) == end
+    order = [State.ACCEPTED, State.UNDELIVERED, State.DELIVERED]
+    known = [*receipts, *([before] if before in order else [])]
+    assert end == (max(known, key=order.index) if known else before)
+
+
+def test_a_message_that_never_went_out_has_no_receipts() -> None:
+    assert told(State.SHADOW, [State.DELIVERED]) is State.SHADOW
+
+
+@pytest.mark.parametrize(
+    "nonsense", [{"state": State.QUEUED, "key": "k"}, {"state": State.DELIVERED}]
+)
+def test_a_receipt_names_a_message_and_what_became_of_it(nonsense: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="receipt"):
+        Receipt(**nonsense)
