@@ -566,7 +566,7 @@ async def test_killed_anywhere_no_text_is_sent_twice_where_one_cannot_ask(
 
 # -- gateways in order ----------------------------------------------------------------------
 
-BOTH = {"route": ("test", "modem")}
+BOTH: dict[str, Any] = {"route": ("test", "modem")}
 REFUSED = Rejected("wrong token", "401", Blame.GATEWAY)
 
 

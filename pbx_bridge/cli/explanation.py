@@ -44,22 +44,49 @@ def print_explanation(told: Explanation, zone: ZoneInfo) -> None:
         )
     attempts = [(a, m) for m in told.messages for a in told.attempts if _of(a, m)]
     for message in told.messages:
-        print_line(f"message {message.message_id} to {message.to}: {message.state}")
+        why = f" ({message.detail})" if message.detail else ""
+        print_line(f"message {message.message_id} to {message.to}: {message.state}{why}")
         print_line(f"  {message.body}")
     if attempts:
         print_table(
             "tries to send",
-            ("message", "at", "kind", "outcome", "seconds", "detail"),
+            ("message", "at", "gateway", "kind", "outcome", "seconds", "detail"),
             [
                 (
                     str(message.message_id),
                     _to_the_millisecond(attempt.at, zone),
+                    attempt.gateway,
                     attempt.kind,
                     attempt.outcome,
                     f"{attempt.seconds:.3f}",
                     " ".join(filter(None, (attempt.code, attempt.detail, attempt.gateway_ref))),
                 )
                 for attempt, message in attempts
+            ],
+        )
+
+    if told.receipts:
+        print_table(
+            "what became of them, by the gateways",
+            ("message", "at", "gateway", "state", "detail"),
+            [
+                (
+                    str(receipt.message_id),
+                    local(receipt.at, zone),
+                    receipt.gateway,
+                    receipt.state,
+                    " ".join(filter(None, (receipt.code, receipt.detail))),
+                )
+                for receipt in told.receipts
+            ],
+        )
+    if told.replies:
+        print_table(
+            "replies",
+            ("at", "from", "meaning", "text"),
+            [
+                (local(reply.received_at, zone), reply.sender, reply.meaning, reply.body)
+                for reply in told.replies
             ],
         )
 

@@ -1,4 +1,4 @@
-"""`calls`, `explain` and `messages`: what happened, and why."""
+"""`calls`, `explain`, `messages` and `replies`: what happened, and why."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
@@ -11,7 +11,12 @@ from sqlalchemy import Connection
 
 from pbx_bridge import clock
 from pbx_bridge.cli.explanation import print_explanation, spell_caller
-from pbx_bridge.cli.objects import call_object, explanation_object, message_object
+from pbx_bridge.cli.objects import (
+    call_object,
+    explanation_object,
+    message_object,
+    reply_object,
+)
 from pbx_bridge.cli.options import (
     Report,
     config_option,
@@ -30,6 +35,7 @@ from pbx_bridge.core.call import Disposition
 from pbx_bridge.core.delivery import State
 from pbx_bridge.store import calls as stored_calls
 from pbx_bridge.store import outbox
+from pbx_bridge.store import replies as stored_replies
 from pbx_bridge.store.calls import CallRecord, Explanation
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.outbox import MessageRecord
@@ -159,6 +165,63 @@ def messages(
     )
 
 
+@click.command()
+@config_option
+@json_option
+@since_option
+@limit_option
+@click.option("--sender", help="Only from this number.")
+def replies(
+    config_path: Path | None,
+    since: timedelta | datetime | None,
+    limit: int,
+    sender: str | None,
+    *,
+    as_json: bool,
+) -> None:
+    """List what customers wrote, the newest first, and how it was understood.
+
+    \b
+    Examples:
+      pbx-bridge replies --since 1d
+      pbx-bridge replies --sender "+1 212 555 0143" --json
+    """  # noqa: D301 - see above
+    config = load_config(config_path)
+    zone = config.office.timezone
+    found = _read(
+        config,
+        lambda tx: stored_replies.recent(
+            tx,
+            limit=limit,
+            since=earliest(since, clock.utc_now(), zone),
+            sender=sender and (number.normalise(sender, config.office.country) or sender),
+        ),
+    )
+    if as_json:
+        print_json(map(reply_object, found))
+        return
+    if not found:
+        print_line("no replies")
+        return
+    print_table(
+        f"replies, newest first, times in {zone}",
+        ("id", "received", "from", "meaning", "call", "gateway", "detail", "text"),
+        [
+            (
+                str(record.row_id),
+                local(record.received_at, zone),
+                record.sender_e164 or record.sender,
+                record.meaning,
+                "" if record.call_row is None else str(record.call_row),
+                record.gateway,
+                record.detail,
+                record.body,
+            )
+            for record in found
+        ],
+    )
+
+
 def print_calls(title: str, found: Iterable[CallRecord], zone: ZoneInfo) -> None:
     """Print one line a call."""
     print_table(
@@ -213,7 +276,7 @@ def _message_row(record: MessageRecord, zone: ZoneInfo) -> tuple[str, ...]:
         str(record.message_id),
         local(record.created_at, zone),
         record.to,
-        "test" if record.call_row is None else str(record.call_row),
+        str(record.purpose) if record.call_row is None else str(record.call_row),
         record.gateway,
         record.state,
         str(record.attempts),

@@ -3,8 +3,10 @@
 import dataclasses
 from typing import Any
 
+from pbx_bridge.core.pricing import from_micros
 from pbx_bridge.store.calls import CallRecord, DecisionRecord, Explanation
 from pbx_bridge.store.outbox import MessageRecord
+from pbx_bridge.store.replies import ReplyRecord
 
 
 def call_object(record: CallRecord) -> dict[str, Any]:
@@ -63,6 +65,25 @@ def message_object(record: MessageRecord) -> dict[str, Any]:
         "gateway_ref": record.gateway_ref,
         "detail": record.detail,
         "code": record.code,
+        "channel": record.channel,
+        "purpose": record.purpose,
+        "segments": record.segments,
+        "cost": str(from_micros(record.cost_micros)),
+    }
+
+
+def reply_object(record: ReplyRecord) -> dict[str, Any]:
+    return {
+        "id": record.row_id,
+        "received_at": record.received_at,
+        "gateway": record.gateway,
+        "from": record.sender_e164 or record.sender,
+        "to": record.recipient,
+        "meaning": record.meaning,
+        "body": record.body,
+        "detail": record.detail,
+        "message": record.message_id,
+        "call": record.call_row,
     }
 
 
@@ -81,4 +102,6 @@ def explanation_object(told: Explanation) -> dict[str, Any]:
         ],
         "messages": [message_object(message) for message in told.messages],
         "attempts": [dataclasses.asdict(attempt) for attempt in told.attempts],
+        "receipts": [dataclasses.asdict(receipt) for receipt in told.receipts],
+        "replies": [reply_object(reply) for reply in told.replies],
     }

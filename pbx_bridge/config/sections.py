@@ -48,12 +48,14 @@ from pbx_bridge.config.values import (
     not_empty,
     spell,
 )
-from pbx_bridge.core import number
+from pbx_bridge.core import number, pricing
 from pbx_bridge.core.call import Reason
 from pbx_bridge.core.delivery import Channel
 from pbx_bridge.core.policy import LineRules, Moment, ReasonRule, Rules
 from pbx_bridge.core.tracker import Inbound
+from pbx_bridge.hooks import HookSettings
 from pbx_bridge.secret import Secret
+from pbx_bridge.sender import Terms
 from pbx_bridge.sources.ami.source import AmiAccess
 from pbx_bridge.sources.records import RecordFiles
 
@@ -459,6 +461,11 @@ class Hooks(Section):
     max_per_minute: Count = Field(
         default=600, description="requests of one address in a minute", examples=[600]
     )
+    proxies: tuple[Name, ...] = Field(
+        default=("127.0.0.1", "::1"),
+        description="addresses of your reverse proxy, whose X-Forwarded-For is believed",
+        examples=[["127.0.0.1"]],
+    )
 
     @field_validator("public_url")
     @classmethod
@@ -467,9 +474,22 @@ class Hooks(Section):
             raise ValueError("only scheme, host and perhaps a path; no user, ? or #")
         return url
 
+    def settings(self) -> HookSettings:
+        """Give what the server of the webhooks needs to know."""
+        return HookSettings(
+            listen=self.listen,
+            port=self.port,
+            public_url=self._base(),
+            max_per_minute=self.max_per_minute,
+            proxies=frozenset(self.proxies),
+        )
+
     def url_of(self, gateway: str) -> str:
         """Give where the webhooks of a gateway arrive."""
-        return f"{str(self.public_url).rstrip('/')}/hooks/{quote(gateway, safe='')}"
+        return f"{self._base()}/hooks/{quote(gateway, safe='')}"
+
+    def _base(self) -> str:
+        return str(self.public_url).rstrip("/")
 
 
 class Tariff(Section):
@@ -554,6 +574,21 @@ class Config(Section):
             )
             for line in self.lines
         }
+
+    def terms(self) -> Terms:
+        """Give what the sender needs to know about the gateways."""
+        tariffs = {name: configured.tariff for name, configured in self.gateways.items()}
+        return Terms(
+            tariffs={
+                name: pricing.Tariff(price=tariff.price, prices=tariff.prices)
+                for name, tariff in tariffs.items()
+            },
+            intervals={
+                name: tariff.rate for name, tariff in tariffs.items() if tariff.rate is not None
+            },
+            last_resort=self.texting.last_resort,
+            currency=self.spending.currency,
+        )
 
     def surroundings(
         self, name: str, pbxs: Mapping[str, ports.Pbx] | None = None

@@ -20,7 +20,9 @@ from pbx_bridge.core.call import (
     StepKind,
 )
 from pbx_bridge.core.delivery import State
-from pbx_bridge.store import outbox
+from pbx_bridge.store import outbox, receipts, replies
+from pbx_bridge.store.receipts import ReceiptRecord
+from pbx_bridge.store.replies import ReplyRecord
 from pbx_bridge.store.schema import call as table
 from pbx_bridge.store.schema import decision, message, outbound_call
 from pbx_bridge.store.schema import step as timeline
@@ -111,6 +113,8 @@ class Explanation:
     decisions: tuple[DecisionRecord, ...]
     messages: tuple[outbox.MessageRecord, ...]
     attempts: tuple[outbox.AttemptRecord, ...]
+    receipts: tuple[ReceiptRecord, ...]  #: what the gateways told about them later
+    replies: tuple[ReplyRecord, ...]  #: what the caller wrote to them
 
 
 def begin(tx: Connection, pbx: str, boot: str, call: Call, caller_e164: str | None) -> int:
@@ -346,6 +350,7 @@ def explanation(tx: Connection, row_id: int) -> Explanation | None:
         select(decision).where(decision.c.call == row_id).order_by(decision.c.id)
     )
     messages = outbox.of_call(tx, row_id)
+    ids = [record.message_id for record in messages]
     return Explanation(
         record=_record(row),
         steps=tuple(
@@ -364,7 +369,9 @@ def explanation(tx: Connection, row_id: int) -> Explanation | None:
             for made in decisions
         ),
         messages=tuple(messages),
-        attempts=tuple(outbox.attempts_of(tx, [record.message_id for record in messages])),
+        attempts=tuple(outbox.attempts_of(tx, ids)),
+        receipts=tuple(receipts.of_messages(tx, ids)),
+        replies=tuple(replies.of_messages(tx, ids)),
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, func, or_, select
 
 from pbx_bridge.core.delivery import (
     Absent,
@@ -501,6 +501,39 @@ def count_since(tx: Connection, since: datetime, *, shadow: bool) -> int:
     """Count the messages queued at or after `since`, as `last_sent` counts them."""
     count: int = tx.execute(_COUNT[shadow], {"since": since}).scalar_one()
     return count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """What went through a gateway in some time."""
+
+    taken: int = 0  #: by the gateway, also those delivered or not since
+    delivered: int = 0
+    failed: int = 0  #: refused, or not delivered
+    cost_micros: int = 0
+
+
+def traffic(tx: Connection, since: datetime) -> dict[str, Traffic]:
+    """Give what went through each gateway since then."""
+    taken = [state.value for state in (State.ACCEPTED, State.DELIVERED, State.UNDELIVERED)]
+    failed = [state.value for state in (State.FAILED, State.UNDELIVERED)]
+    query = (
+        select(
+            table.c.gateway,
+            func.sum(case((table.c.state.in_(taken), 1), else_=0)).label("taken"),
+            func.sum(case((table.c.state == State.DELIVERED.value, 1), else_=0)).label("delivered"),
+            func.sum(case((table.c.state.in_(failed), 1), else_=0)).label("failed"),
+            func.sum(case((table.c.state.in_(taken), table.c.cost_micros), else_=0)).label("cost"),
+        )
+        .where(table.c.created_at >= since)
+        .group_by(table.c.gateway)
+    )
+    return {
+        row.gateway: Traffic(
+            taken=row.taken, delivered=row.delivered, failed=row.failed, cost_micros=row.cost
+        )
+        for row in tx.execute(query)
+    }
 
 
 def recent(

@@ -12,7 +12,8 @@ from sqlalchemy import Connection
 
 from pbx_bridge.core.call import Call, Caller
 from pbx_bridge.core.delivery import Rejected, State, Step
-from pbx_bridge.store import calls, outbox
+from pbx_bridge.core.reply import Meaning, Reply
+from pbx_bridge.store import calls, outbox, replies
 from tests.store.examples import ANSWERED, BOOT, LIVE, MISSED, NOON, PBX, UNOBSERVED, queue_message
 
 Run = Callable[..., Result]
@@ -172,3 +173,30 @@ def test_messages_are_listed(command: Run) -> None:
         "21614",
     )
     assert message["call"] == 1
+
+
+def test_replies_are_listed_as_they_were_understood(command: Run, write: Write) -> None:
+    assert command("replies").exit_code == 1  # there is no database yet
+
+    def fill(tx: Connection) -> None:
+        for n, meaning in enumerate(Meaning):
+            replies.insert(
+                tx,
+                "twilio",
+                Reply(gateway_ref=str(n), sender="+12125550143", body=f"{meaning} {HOSTILE}"),
+                now=NOON + timedelta(minutes=n),
+                sender_e164="+12125550143",
+                meaning=meaning,
+                detail="the word STOP",
+                message_id=None,
+                call_row=None,
+            )
+
+    write(fill)
+    told = [json.loads(line) for line in command("replies", "--json").output.splitlines()]
+    assert [one["meaning"] for one in told] == [meaning.value for meaning in Meaning][::-1]
+    assert told[0]["body"] == f"reply {HOSTILE}"
+    shown = command("replies", "--sender", "(212) 555-0143").output
+    assert "[bold]Ann[/][2J 2026 forged" in shown
+    assert "the word STOP" in shown
+    assert command("replies", "--sender", "+12125550144").output == "no replies\n"
