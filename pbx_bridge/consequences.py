@@ -91,7 +91,7 @@ def _applied(
         if row.state is not State.UNDELIVERED:
             refused(tx, row, Rejected(told.detail, told.code, told.blame), now)
     elif told.state is State.DELIVERED:
-        correspondents.reached(tx, row.to, row.gateway, now)
+        correspondents.reached(tx, [(row.to, row.gateway)], now)
     return after
 
 

@@ -55,7 +55,7 @@ from pbx_bridge.store import correspondents, outbox, standings
 from pbx_bridge.store.alerts import raise_alert
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.grouping import Grouped
-from pbx_bridge.store.outbox import MessageRecord, Outcome, Recheck
+from pbx_bridge.store.outbox import Assigned, MessageRecord, Outcome, Recheck
 from pbx_bridge.store.problem import StoreUnavailable
 
 T = TypeVar("T")
@@ -221,7 +221,7 @@ class Sender:
         tx: Connection,
         row: MessageRecord,
         now: datetime,
-    ) -> MessageRecord | Wait:
+    ) -> Assigned | Wait:
         """Choose the gateway for a message (for `outbox.claim_due`)."""
         terms = self.terms
         several = len(row.route) > 1
@@ -246,7 +246,7 @@ class Sender:
             self._free_at[gateway] = free_at + interval * max(1, row.segments)
         tariff = terms.tariffs.get(gateway)
         cost = tariff.micros(row.segments, row.region) if tariff is not None else 0
-        return replace(row, gateway=gateway, cost_micros=cost, priced_by="list" if cost else "")
+        return Assigned(gateway, cost)
 
     async def _put_back(self, claimed: list[MessageRecord]) -> None:
         now = self._now()
@@ -298,13 +298,14 @@ class Sender:
         settled = outbox.settle_attempts(tx, outcomes)
         before = standings.everyone(tx)
         after = dict(before)
+        reached: list[tuple[str, str]] = []
         for row, outcome in zip(settled, outcomes, strict=True):
             after[row.gateway] = after_result(
                 after.get(row.gateway, SOUND), outcome.result, outcome.now, terms.circuits
             )
             match outcome.result:
                 case Accepted(ref):
-                    correspondents.reached(tx, row.to, row.gateway, outcome.now)
+                    reached.append((row.to, row.gateway))
                     if ref and self._has_receipts(row.gateway):
                         consequences.early_receipts(tx, row, outcome.now, terms.currency)
                 case Rejected() as refusal:
@@ -314,6 +315,7 @@ class Sender:
                     self._free_at[row.gateway] = max(self._free_at.get(row.gateway, free), free)
                 case _:
                     pass
+        correspondents.reached(tx, reached, outcomes[-1].now)
         for gateway, standing in after.items():
             if standing != before.get(gateway, SOUND):
                 now = outcomes[-1].now

@@ -648,7 +648,7 @@ async def test_an_opt_out_at_the_gateway_is_ours_too(world: World) -> None:
 
 
 async def test_a_customer_is_texted_by_the_number_that_they_know(world: World) -> None:
-    await world.db.run(lambda tx: correspondents.reached(tx, NUMBER, "modem", utc_now()))
+    await world.db.run(lambda tx: correspondents.reached(tx, [(NUMBER, "modem")], utc_now()))
     await world.queue(**BOTH)
     async with world.running():
         (message,) = await world.until(State.ACCEPTED)

@@ -1,5 +1,6 @@
 """What was learned about an address: which gateway it knows us by, and what it cannot take."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -50,9 +51,10 @@ def get(tx: Connection, address: str) -> Correspondent:
     )
 
 
-def reached(tx: Connection, address: str, gateway: str, now: datetime) -> None:
-    """Remember the gateway over which somebody was reached: it can take texts."""
-    tx.execute(_REACHED, [{"address": address, "gateway": gateway, "now": now}])
+def reached(tx: Connection, those: Sequence[tuple[str, str]], now: datetime) -> None:
+    """Remember addresses, and over which gateway each was reached: they can take texts."""
+    if those:
+        tx.execute(_REACHED, [{"address": to, "gateway": by, "now": now} for to, by in those])
 
 
 def untextable(tx: Connection, address: str, why: str, now: datetime) -> None:

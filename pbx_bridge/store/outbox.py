@@ -183,8 +183,17 @@ _COUNT = {
 Recheck = Callable[[Connection, MessageRecord, datetime], Skip | Defer | None]
 """Looks at the world once more before a message goes out, in the claiming transaction."""
 
-Assign = Callable[[Connection, MessageRecord, datetime], MessageRecord | Wait]
-"""Gives the message with the gateway that it goes to and what that costs, or how long to wait."""
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """The gateway that a message goes to, and what that costs by its price list."""
+
+    gateway: str
+    cost_micros: int
+
+
+Assign = Callable[[Connection, MessageRecord, datetime], Assigned | Wait]
+"""Chooses the gateway for a message, or tells how long to wait."""
 
 
 def insert(  # noqa: PLR0913 - the columns of one row
@@ -319,14 +328,16 @@ def settle_attempt(  # noqa: PLR0913 - what there is to write down
 
 def _settled(tx: Connection, row: MessageRecord, one: Outcome) -> MessageRecord:
     ref = one.result.gateway_ref if isinstance(one.result, Accepted) else ""
-    row = replace(row, lookups=0, gateway_ref=ref or row.gateway_ref, updated_at=one.now)
+    changes: dict[str, Any] = {
+        "lookups": 0, "gateway_ref": ref or row.gateway_ref, "updated_at": one.now,
+    }  # fmt: skip
     if one.tried is not None:
-        row = replace(row, tried=one.tried)
+        changes["tried"] = one.tried
     if one.cost_micros is not None:
-        row = replace(row, cost_micros=one.cost_micros, priced_by="gateway")
+        changes |= {"cost_micros": one.cost_micros, "priced_by": "gateway"}
     if row.state is not State.SENDING and not _is_settled(tx, row):
-        return row  # a receipt was quicker than the answer
-    return _moved(row, one.step)
+        return replace(row, **changes)  # a receipt was quicker than the answer
+    return _moved(row, one.step, **changes)
 
 
 def _is_settled(tx: Connection, row: MessageRecord) -> bool:
@@ -594,13 +605,19 @@ def _take(
             detail = "shadow mode: would have been sent"
             _change(tx, row, Step(State.SHADOW, None, detail), now)
         case None:
-            assigned = row if assign is None else assign(tx, row, now)
-            if isinstance(assigned, Wait):
-                code = FOR_CIRCUIT if assigned.for_circuit else ""
-                _defer(tx, row, now, assigned.until, assigned.why, code)
+            to = Assigned(row.gateway, row.cost_micros) if assign is None else assign(tx, row, now)
+            if isinstance(to, Wait):
+                _defer(tx, row, now, to.until, to.why, FOR_CIRCUIT if to.for_circuit else "")
                 return None
-            attempted = replace(assigned, attempts=row.attempts + 1, updated_at=now)
-            claimed = _moved(attempted, Step(State.SENDING, None, ""))
+            claimed = _moved(
+                row,
+                Step(State.SENDING, None, ""),
+                gateway=to.gateway,
+                cost_micros=to.cost_micros,
+                priced_by="list" if to.cost_micros else "",
+                attempts=row.attempts + 1,
+                updated_at=now,
+            )
             # At once: the recheck of the next must see this one.
             tx.execute(_UPDATE_CLAIMED, _claimed_columns(claimed))
             return claimed
@@ -618,20 +635,19 @@ def _defer(  # noqa: PLR0913, PLR0917 - what there is to write down
     )
 
 
-def _moved(row: MessageRecord, step: Step) -> MessageRecord:
-    """Give a message after a step."""
+def _moved(row: MessageRecord, step: Step, **changes: Any) -> MessageRecord:
+    """Give a message after a step, and whatever else changes with it."""
     stays = step.state is row.state is State.UNCERTAIN  # asked, and no wiser
     state = row.state if stays else moved(row.state, step.state)
-    row = replace(
-        row,
-        state=state,
-        detail=step.detail,
-        code=step.code,
-        ask_at=step.next_at if state is State.UNCERTAIN else None,
-    )
+    changes |= {
+        "state": state,
+        "detail": step.detail,
+        "code": step.code,
+        "ask_at": step.next_at if state is State.UNCERTAIN else None,
+    }
     if state is State.QUEUED and step.next_at is not None:
-        return replace(row, due_at=step.next_at)
-    return row
+        changes["due_at"] = step.next_at
+    return replace(row, **changes)  # once: it is what sending a text costs most
 
 
 def _change(
