@@ -273,7 +273,7 @@ def claim_due(
     for _ in range(PAGES_PER_CLAIM):
         room = limit - len(claimed)
         rows = [_record(row) for row in tx.execute(_DUE, {"now": now, "most": room}).all()]
-        claimed += [one for row in rows if (one := _take(tx, row, now, recheck, assign))]
+        claimed += _claim(tx, rows, now, recheck, assign)
         if len(rows) < room or len(claimed) == limit:
             break
     return claimed
@@ -589,6 +589,34 @@ def attempts_of(tx: Connection, message_ids: Collection[int]) -> list[AttemptRec
     ]
 
 
+def _claim(
+    tx: Connection,
+    rows: Sequence[MessageRecord],
+    now: datetime,
+    recheck: Recheck,
+    assign: Assign | None,
+) -> list[MessageRecord]:
+    """Claim what does not fall away, as few statements as can be."""
+    claimed: list[MessageRecord] = []
+    unwritten: dict[str, list[MessageRecord]] = {}
+
+    def write() -> None:
+        columns = [_claimed_columns(row) for those in unwritten.values() for row in those]
+        if columns:
+            tx.execute(_UPDATE_CLAIMED, columns)
+        unwritten.clear()
+
+    for row in rows:
+        if row.to in unwritten:  # its recheck must see the one before
+            write()
+        taken = _take(tx, row, now, recheck, assign)
+        if taken is not None:
+            claimed.append(taken)
+            unwritten.setdefault(row.to, []).append(taken)
+    write()
+    return claimed
+
+
 def _take(
     tx: Connection, row: MessageRecord, now: datetime, recheck: Recheck, assign: Assign | None
 ) -> MessageRecord | None:
@@ -609,7 +637,7 @@ def _take(
             if isinstance(to, Wait):
                 _defer(tx, row, now, to.until, to.why, FOR_CIRCUIT if to.for_circuit else "")
                 return None
-            claimed = _moved(
+            return _moved(
                 row,
                 Step(State.SENDING, None, ""),
                 gateway=to.gateway,
@@ -618,9 +646,6 @@ def _take(
                 attempts=row.attempts + 1,
                 updated_at=now,
             )
-            # At once: the recheck of the next must see this one.
-            tx.execute(_UPDATE_CLAIMED, _claimed_columns(claimed))
-            return claimed
     return None
 
 

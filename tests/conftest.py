@@ -1,4 +1,4 @@
-"""A database of its own for every test."""
+"""A database of its own for every test that wants one."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
