@@ -20,11 +20,14 @@ import structlog
 from pbx_bridge import logs
 from pbx_bridge.clock import utc_now
 from pbx_bridge.config import Config, ConfigError, Pbx, load
+from pbx_bridge.conversation import Conversation
 from pbx_bridge.core.call import Call
 from pbx_bridge.core.delivery import AskSchedule
 from pbx_bridge.core.tracker import CallTracker
 from pbx_bridge.followup import FollowUp
-from pbx_bridge.ports import Emit, Gateway, GatewayProblem, Source
+from pbx_bridge.hooks import HookServer
+from pbx_bridge.intake import Intake
+from pbx_bridge.ports import Gateway, GatewayProblem
 from pbx_bridge.sender import Sender
 from pbx_bridge.sources import records
 from pbx_bridge.sources.ami.source import AmiSource
@@ -40,7 +43,7 @@ PRUNE_EVERY = timedelta(hours=6)
 #: A trunk that brought no call for so long is no longer known as one by experience.
 TRUNKS_SINCE = timedelta(days=30)
 #: Changed settings of these sections count from the next start.
-FIXED_SECTIONS = ("pbx", "database")
+FIXED_SECTIONS = ("pbx", "database", "hooks")
 
 log = structlog.get_logger()
 
@@ -142,12 +145,21 @@ class Service:
         self._db = db
         self._stack = stack
         self._gateways: dict[str, Gateway] = {}
+        self._gateways_changed = asyncio.Event()
+        self._sources = {
+            pbx.name: AmiSource(pbx.access(), pbx.inbound(), now=utc_now, chance=random.random)
+            for pbx in config.pbx
+        }
+
+        def new_key() -> str:
+            return uuid.uuid4().hex
+
         self._followup = FollowUp(
             db,
             trackers,
             config.rules(),
             now=utc_now,
-            new_key=lambda: uuid.uuid4().hex,
+            new_key=new_key,
             wake=self._wake,
             recover=self._recover,
             checkpoint=checkpoint,
@@ -159,12 +171,18 @@ class Service:
             jitter=random.random,
             recheck=self._followup.recheck,
             asking=asking,
+            terms=config.terms(),
             checkpoint=checkpoint,
         )
+        self._conversation = Conversation(
+            config.rules(), new_key, self._answers_itself, config.spending.currency
+        )
+        self._intake = Intake(db, self._conversation, now=utc_now, wake=self._wake)
 
     async def run(self, stop: asyncio.Event, reload: asyncio.Event) -> None:
         """Watch and send until `stop`; read the configuration again at each `reload`."""
         self._gateways.update(await self._opened(self._config))
+        await self._receive_hooks()
         log.info(
             "started",
             config=str(self._path),
@@ -174,13 +192,16 @@ class Service:
         )
         async with asyncio.TaskGroup() as tasks:
             watching = [
-                tasks.create_task(source.run(emit), name=f"pbx-{name}")
-                for name, source, emit in self._sources()
+                tasks.create_task(source.run(self._followup.emit_for(name)), name=f"pbx-{name}")
+                for name, source in self._sources.items()
             ]
             helping = [
                 tasks.create_task(self._followup.heartbeat(), name="heartbeat"),
                 tasks.create_task(self._followup.recover_gaps(), name="recovery"),
                 tasks.create_task(self._prune(), name="retention"),
+                tasks.create_task(
+                    self._intake.listen(self._gateways, self._gateways_changed), name="intake"
+                ),
                 tasks.create_task(self._reload(reload), name="reload"),
             ]
             judging = tasks.create_task(self._followup.watch(), name="followup")
@@ -200,15 +221,22 @@ class Service:
             if not sent:
                 log.warning("stopped_while_sending")
 
-    def _sources(self) -> list[tuple[str, Source, Emit]]:
-        return [
-            (
-                pbx.name,
-                AmiSource(pbx.access(), pbx.inbound(), now=utc_now, chance=random.random),
-                self._followup.emit_for(pbx.name),
-            )
-            for pbx in self._config.pbx
-        ]
+    async def _receive_hooks(self) -> None:
+        hooks = self._config.hooks
+        if hooks is None:
+            return
+        server = HookServer(hooks.settings(), self._gateways, self._intake.take)
+        try:
+            await self._stack.enter_async_context(server.running())
+        except OSError as error:
+            raise GatewayProblem(
+                f"webhooks cannot be received at {hooks.listen}:{hooks.port}: {error.strerror};"
+                " change [hooks] listen or port"
+            ) from error
+
+    def _answers_itself(self, gateway: str) -> bool:
+        known = self._gateways.get(gateway)
+        return known is not None and known.capabilities.handles_optout
 
     def _wake(self) -> None:
         self._sender.wake()
@@ -237,7 +265,10 @@ class Service:
                 continue
             self._gateways.update(gateways)
             logs.configure(config.logging.level, config.logging.format)
-            self._followup.rules = config.rules()
+            self._followup.rules = self._conversation.rules = config.rules()
+            self._conversation.currency = config.spending.currency
+            self._sender.terms = config.terms()
+            self._gateways_changed.set()
             self._config = config
             log.info(
                 "config_reloaded",

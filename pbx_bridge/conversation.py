@@ -1,0 +1,286 @@
+"""What gateways tell, understood and written down: receipts, and the replies of customers.
+
+Runs in the database's writer thread, one transaction for all that follows from a piece of news.
+Texts that answer STOP, START and HELP are queued before the list of opt-outs changes, since nobody
+on it is sent anything else.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import Connection
+
+from pbx_bridge import consequences
+from pbx_bridge.consequences import MUTE
+from pbx_bridge.core import keywords, loops
+from pbx_bridge.core.alerting import AlertKind
+from pbx_bridge.core.announcement import Announcement, ReplyArrived, TextChanged
+from pbx_bridge.core.delivery import Purpose, Receipt, State
+from pbx_bridge.core.number import Number, parse
+from pbx_bridge.core.policy import Rules, SkipReason
+from pbx_bridge.core.reply import Meaning, Reply
+from pbx_bridge.ports import News
+from pbx_bridge.store import consents, correspondents, outbox, replies
+from pbx_bridge.store.alerts import raise_alert
+from pbx_bridge.store.consents import ConsentKind, ConsentRecord, ConsentSource
+from pbx_bridge.store.outbox import MessageRecord
+from pbx_bridge.store.replies import ReplyRecord
+
+#: A reply is about the last text that went to its sender within this time.
+JOURNEY = timedelta(days=30)
+#: How far back to look for a machine that answers.
+LOOP_WINDOW = timedelta(hours=1)
+#: A confirmation that comes later than this is no answer any more (47 CFR 64.1200(a)(12)).
+CONFIRM_WITHIN = timedelta(minutes=5)
+#: Whoever asks for help again so soon has it.
+HELP_AGAIN = timedelta(hours=1)
+#: Of a customer's words, in an alert.
+LONGEST_QUOTE = 300
+IN_FLIGHT = frozenset({State.QUEUED, State.SENDING, State.UNCERTAIN})
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Noted:
+    """What is to be done once it is committed."""
+
+    queued: bool = False  #: a text waits for the sender
+    raised: bool = False  #: an alert waits for the staff
+    announcements: list[Announcement] = field(default_factory=list)
+
+
+class Conversation:
+    """Understands news by the rules in force.
+
+    `answers_itself` tells whether a gateway of that name answers STOP, START and HELP; then we must
+    not.
+    """
+
+    def __init__(
+        self,
+        rules: Rules,
+        new_key: Callable[[], str],
+        answers_itself: Callable[[str], bool],
+        currency: str,
+    ) -> None:
+        self.rules = rules  #: replaced as a whole when the configuration is read again
+        self.currency = currency
+        self._new_key = new_key
+        self._answers_itself = answers_itself
+
+    def take(self, tx: Connection, gateway: str, news: Sequence[News], now: datetime) -> Noted:
+        """Write news down, in order; what was told before changes nothing."""
+        noted = Noted()
+        for one in news:
+            match one:
+                case Receipt():
+                    self._receipt(tx, gateway, one, now, noted)
+                case Reply():
+                    self._reply(tx, gateway, one, now, noted)
+        return noted
+
+    # -- receipts ---------------------------------------------------------------------------
+
+    def _receipt(
+        self, tx: Connection, gateway: str, told: Receipt, now: datetime, noted: Noted
+    ) -> None:
+        row = consequences.received(tx, gateway, told, now, self.currency)
+        if row is None:
+            return
+        noted.raised |= told.state is State.UNDELIVERED
+        if row.state is not told.state:  # an older one
+            return
+        log.info("receipt", message=row.message_id, state=str(row.state), code=told.code)
+        noted.announcements.append(
+            TextChanged(
+                at=now,
+                message=row.message_id,
+                call=row.call_row,
+                to=row.to,
+                state=row.state.value,
+                gateway=gateway,
+                detail=told.detail,
+            )
+        )
+
+    # -- replies ----------------------------------------------------------------------------
+
+    def _reply(
+        self, tx: Connection, gateway: str, reply: Reply, now: datetime, noted: Noted
+    ) -> None:
+        if replies.is_known(tx, gateway, reply):
+            return
+        number = parse(reply.sender, self.rules.country)
+        about = outbox.last_to(tx, number.e164, now - JOURNEY) if number is not None else None
+        understood = keywords.classify(reply.body, self.rules.wording)
+        meaning = reply.handled or understood.meaning
+        ignored = self._ignored(tx, reply, number, now)
+        record = replies.insert(
+            tx,
+            gateway,
+            reply,
+            now=now,
+            sender_e164=None if number is None else number.e164,
+            meaning=meaning,
+            detail=ignored or (f"the word {understood.word!r}" if understood.word else ""),
+            message_id=None if about is None else about.message_id,
+            call_row=None if about is None else about.call_row,
+        )
+        log.info(
+            "reply", reply=record.row_id, meaning=str(meaning), gateway=gateway, ignored=ignored
+        )
+        noted.announcements.append(
+            ReplyArrived(
+                at=now,
+                reply=record.row_id,
+                sender=record.sender_e164 or record.sender,
+                meaning=meaning.value,
+                body=record.body,
+                call=record.call_row,
+            )
+        )
+        if number is None:  # a short code or a name: kept, and nobody is bothered with it
+            return
+        correspondents.reached(tx, [(number.e164, gateway)], now)
+        # What the customer wants of us is done also where nothing may be answered.
+        answered = bool(ignored) or reply.handled is not None or self._answers_itself(gateway)
+        match meaning:
+            case Meaning.OPT_OUT:
+                self._opt_out(tx, record, number, now, noted, answer=not answered)
+                if understood.ambiguous:
+                    self._tell_staff(tx, record, now, noted)
+            case Meaning.OPT_IN:
+                self._opt_in(tx, record, number, now, noted, answer=not answered)
+            case Meaning.HELP:
+                if not answered:
+                    self._answer(tx, record, number, now, noted)
+                self._tell_staff(tx, record, now, noted)
+            case Meaning.URGENT | Meaning.REPLY:
+                detail = "the customer replied"
+                outbox.cancel_follow_ups(tx, number.e164, now, SkipReason.REPLIED.value, detail)
+                self._tell_staff(tx, record, now, noted)
+
+    def _ignored(self, tx: Connection, reply: Reply, number: Number | None, now: datetime) -> str:
+        """Say why nothing is answered: the sender is no person; empty if it may be one."""
+        machine = loops.is_machine_sender(reply.sender, self.rules.country)
+        if machine or number is None:
+            return machine or "the sender is no telephone number"
+        known = correspondents.get(tx, number.e164)
+        if known.muted_until is not None and known.muted_until > now:
+            return f"muted: {known.muted_why}"
+        lately = [*replies.lately(tx, number.e164, now - LOOP_WINDOW), (now, reply.body)]
+        loop = loops.looks_like_loop(lately, now)
+        if not loop:
+            return ""
+        correspondents.mute(tx, number.e164, now + MUTE, loop, now)
+        text = f"a machine seems to write from {number.e164}; it gets no texts for a day: {loop}"
+        raise_alert(tx, now=now, kind=AlertKind.LOOP, subject=number.e164, text=text)
+        return loop
+
+    def _opt_out(  # noqa: PLR0913 - one piece of news
+        self,
+        tx: Connection,
+        record: ReplyRecord,
+        number: Number,
+        now: datetime,
+        noted: Noted,
+        *,
+        answer: bool,
+    ) -> None:
+        if consents.opted_out(tx, number.e164) is None:
+            if answer:
+                self._answer(tx, record, number, now, noted)
+            _consent(tx, record, number, ConsentKind.OPT_OUT, now)
+            text = f"{number.e164} wants no more texts: {_quoted(record)}"
+            raise_alert(tx, now=now, kind=AlertKind.OPT_OUT, subject=number.e164, text=text)
+            noted.raised = True
+        detail = "the customer opted out"
+        outbox.cancel_follow_ups(tx, number.e164, now, SkipReason.OPTED_OUT.value, detail)
+
+    def _opt_in(  # noqa: PLR0913 - one piece of news
+        self,
+        tx: Connection,
+        record: ReplyRecord,
+        number: Number,
+        now: datetime,
+        noted: Noted,
+        *,
+        answer: bool,
+    ) -> None:
+        if consents.opted_out(tx, number.e164) is None:
+            self._tell_staff(tx, record, now, noted)
+            return
+        _consent(tx, record, number, ConsentKind.OPT_IN, now)
+        if answer:
+            self._answer(tx, record, number, now, noted)
+
+    def _answer(
+        self, tx: Connection, record: ReplyRecord, number: Number, now: datetime, noted: Noted
+    ) -> None:
+        """Queue the one text that answers STOP, START or HELP, by the way that it came."""
+        if outbox.last_confirmation(tx, number.e164, record.meaning.value, now - HELP_AGAIN):
+            return
+        about = outbox.get(tx, record.message_id) if record.message_id is not None else None
+        body = self.rules.wording.confirmation(record.meaning, self._language(about, number))
+        if body is None:
+            return
+        outbox.insert(
+            tx,
+            call_row=None,
+            step=record.meaning.value,
+            key=self._new_key(),
+            to=number.e164,
+            body=body,
+            gateway=record.gateway,
+            line="" if about is None else about.line,
+            created_at=now,
+            due_at=now,
+            expires_at=now + CONFIRM_WITHIN,
+            shadow=self.rules.shadow,
+            purpose=Purpose.CONFIRMATION,
+            reply_row=record.row_id,
+            region=number.region,
+        )
+        noted.queued = True
+
+    def _language(self, about: MessageRecord | None, number: Number) -> str:
+        line = None if about is None else self.rules.line(about.line)
+        return self.rules.wording.language_for("" if line is None else line.language, number.region)
+
+    def _tell_staff(self, tx: Connection, record: ReplyRecord, now: datetime, noted: Noted) -> None:
+        urgent = record.meaning is Meaning.URGENT and record.sender_e164 is not None
+        who = record.sender_e164 or record.sender
+        raise_alert(
+            tx,
+            now=now,
+            kind=AlertKind.URGENT if urgent else AlertKind.REPLY,
+            subject=who,
+            text=f"{who} writes: {_quoted(record)}",
+            urgent=urgent,
+            reply_row=record.row_id,
+        )
+        noted.raised = True
+
+
+def _consent(
+    tx: Connection, record: ReplyRecord, number: Number, kind: ConsentKind, now: datetime
+) -> None:
+    consents.record(
+        tx,
+        ConsentRecord(
+            address=number.e164,
+            at=now,
+            kind=kind,
+            source=ConsentSource.REPLY,
+            detail=_quoted(record),
+            reply_row=record.row_id,
+        ),
+    )
+
+
+def _quoted(record: ReplyRecord) -> str:
+    words = record.body if len(record.body) <= LONGEST_QUOTE else record.body[:LONGEST_QUOTE] + "…"
+    return f"“{words}”"
