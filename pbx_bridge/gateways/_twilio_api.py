@@ -9,7 +9,6 @@ import json
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 from twilio.base.exceptions import TwilioException  # type: ignore[import-untyped]
@@ -87,7 +86,6 @@ class _Http:
         if auth is not None:
             headers = {**(headers or {}), "Authorization": _web.basic_auth(*auth)}
         asking = method == "GET"
-        listing = asking and urlsplit(url).path.endswith("/Messages.json")
         try:
             async with asyncio.timeout(ANSWER_SECONDS if asking else None):
                 reply = await _web.request(
@@ -104,7 +102,7 @@ class _Http:
         except TimeoutError as error:
             raise _web.BrokenConnection("no answer in time") from error
         body = _json(reply.text)
-        if not 200 <= reply.status < 300 or not _is_usable(body, listing=listing):  # noqa: PLR2004 - HTTP
+        if not 200 <= reply.status < 300 or not _is_usable(body, listing=asking and _is_list(url)):  # noqa: PLR2004 - HTTP
             raise Refused(reply, body)
         return Response(reply.status, reply.text or "")
 
@@ -199,12 +197,16 @@ def _is_usable(body: Any, *, listing: bool) -> bool:
         return _is_message(body)  # or an account, which has no other dates
     if not isinstance(body, dict) or "meta" in body:  # a newer kind, which names whole addresses
         return False
-    entries = body.get("messages")
+    entries, after = body.get("messages"), body.get("next_page_uri")
     return (
         isinstance(entries, list)
         and all(_is_message(entry) for entry in entries)
-        and isinstance(body.get("next_page_uri"), str | None)
+        and (after is None or (isinstance(after, str) and _is_list(after)))
     )
+
+
+def _is_list(url: str) -> bool:
+    return url.partition("?")[0].endswith("/Messages.json")
 
 
 def _is_message(entry: Any) -> bool:

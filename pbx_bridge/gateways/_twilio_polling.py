@@ -155,7 +155,8 @@ class Poller:
         else:
             listed = await self._back_to(to_us, to=self.number)
             listed += await self._back_to(from_us, from_=self.number)
-        return sorted(listed, key=attrgetter("date_created"))
+        # Dates are whole seconds; within one the list's own order, turned round, is kept.
+        return sorted(listed[::-1], key=attrgetter("date_created"))
 
     async def _back_to(self, since: datetime, **wanted: str) -> list[MessageInstance]:
         listed = await api.listed(self.opened, since, **wanted)
