@@ -124,7 +124,7 @@ def client(
 
 
 async def listed(opened: Client, since: datetime, **wanted: str) -> list[MessageInstance]:
-    """List messages, newest first, back to those made at `since` (and some before).
+    """List messages, each once, newest first, back to those made at `since` (and some before).
 
     `wanted` is `to` or `from_`. The list's own filter by date is no help: it looks at the date of
     sending, and a queued message has none yet.
@@ -133,18 +133,19 @@ async def listed(opened: Client, since: datetime, **wanted: str) -> list[Message
         Unanswered: there is no list, or not all of it.
 
     """
-    found: list[MessageInstance] = []
+    found: dict[str, MessageInstance] = {}
     try:
         page = await opened.messages.page_async(page_size=PAGE, **wanted)
         while page is not None and len(found) < MOST:
-            found += page
-            dates = [one.date_created for one in found[-1:] if one.date_created is not None]
-            if dates and dates[0] < since:
+            fresh = [one for one in page if one.sid and one.sid not in found]
+            found |= {one.sid: one for one in fresh}
+            dates = [one.date_created for one in fresh if one.date_created is not None]
+            if not dates or dates[-1] < since:  # nothing new: it goes in a circle
                 break
             page = await page.next_page_async()
     except (aiohttp.ClientError, Refused, TwilioException) as error:
         raise unanswered(error) from None
-    return found
+    return [*found.values()]
 
 
 def unanswered(error: aiohttp.ClientError | Refused | TwilioException) -> Unanswered:

@@ -132,8 +132,8 @@ class Poller:
         found: list[News] = []
         for message in listed:
             mark = _Told(message.date_created, message.status or "", _cost(message))
-            if message.sid in told or not message.sid:
-                continue
+            if message.sid in told:
+                continue  # to ourselves, it is in both lists
             told[message.sid] = mark
             if mark != self._told.get(message.sid):
                 found += _news(message)
@@ -155,8 +155,8 @@ class Poller:
         else:
             listed = await self._back_to(to_us, to=self.number)
             listed += await self._back_to(from_us, from_=self.number)
-        # Dates are whole seconds; within one the list's own order, turned round, is kept.
-        return sorted(listed[::-1], key=attrgetter("date_created"))
+        listed.reverse()  # dates are whole seconds: within one the list's own order counts
+        return sorted(listed, key=attrgetter("date_created"))
 
     async def _back_to(self, since: datetime, **wanted: str) -> list[MessageInstance]:
         listed = await api.listed(self.opened, since, **wanted)
@@ -198,8 +198,6 @@ def _is_open(message: MessageInstance, now: datetime) -> bool:
 
 
 def _receipt(message: MessageInstance) -> Receipt | None:
-    if not message.sid:
-        return None
     return news.receipt(
         status=message.status or "",
         ref=message.sid,

@@ -189,7 +189,7 @@ class Gateway(ports.Gateway, ports.Listens, ports.ReceivesHooks):
         except api.Unanswered as problem:
             return problem.answer
         for candidate in listed:
-            if candidate.sid and candidate.sid not in taken and self._is(candidate, message):
+            if candidate.sid not in taken and self._is(candidate, message):
                 return Found(candidate.sid)
         return Absent()
 

@@ -1,8 +1,10 @@
 """Lists from Twilio, as they should be and as nobody should send them."""
 
+import itertools
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import aiohttp
 import pytest
@@ -12,7 +14,16 @@ from pbx_bridge.clock import utc_now
 from pbx_bridge.core.delivery import Blame
 from pbx_bridge.gateways import _twilio_api as api
 from pbx_bridge.gateways import _web
-from tests.gateways.fakes import ACCOUNT, TOKEN, Answer, Behaviour, FakeTwilio, Told, answer
+from tests.gateways.fakes import (
+    ACCOUNT,
+    TOKEN,
+    Answer,
+    Behaviour,
+    FakeTwilio,
+    Request,
+    Told,
+    answer,
+)
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -28,7 +39,7 @@ async def opened(fake: FakeTwilio) -> AsyncIterator[Client]:
         yield api.client(session, ACCOUNT, (ACCOUNT, TOKEN), server.url)
 
 
-async def asked(reply: Answer, url: str = "") -> list[object]:
+async def asked(reply: Answer | Callable[[Request], Answer], url: str = "") -> list[object]:
     async with Told(reply).running() as server, _web.session() as session:
         client = api.client(session, ACCOUNT, (ACCOUNT, TOKEN), url or server.url)
         return [*await api.listed(client, LONG_AGO)]
@@ -62,10 +73,28 @@ async def test_it_is_read_back_no_further_than_asked(fake: FakeTwilio, opened: C
     assert fake.lists == 2
 
 
+def endless(*, in_a_circle: bool) -> Callable[[Request], Answer]:
+    """Give a server whose every page has two messages of now and a page after it."""
+    count = itertools.count()
+
+    def reply(_: Request) -> Answer:
+        number = 0 if in_a_circle else next(count)
+        entries = [
+            {"sid": f"SM{number}{half}", "date_created": format_datetime(utc_now())}
+            for half in "ab"
+        ]
+        return page(*entries, next_page_uri=f"/2010-04-01/x/Messages.json?Page={number}")
+
+    return reply
+
+
 async def test_a_list_without_end_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api, "MOST", 7)
-    again = f"/2010-04-01/Accounts/{ACCOUNT}/Messages.json?Page=1"
-    assert len(await asked(page({"sid": "SM1"}, {"sid": "SM2"}, next_page_uri=again))) == 8
+    assert len(await asked(endless(in_a_circle=False))) == 8
+
+
+async def test_a_list_in_a_circle_is_left() -> None:
+    assert len(await asked(endless(in_a_circle=True))) == 2
 
 
 async def test_fifty_long_texts_fit_in_a_page(fake: FakeTwilio, opened: Client) -> None:
@@ -131,11 +160,12 @@ async def test_a_list_cannot_send_the_password_elsewhere(elsewhere: str) -> None
 
     def tempt(request: object) -> Answer:
         requests.append(request)
-        return page() if len(requests) > 1 else page(next_page_uri=elsewhere)
+        entry = {"sid": "SM1", "date_created": format_datetime(utc_now())}
+        return page() if len(requests) > 1 else page(entry, next_page_uri=elsewhere)
 
     async with Told(tempt).running() as server, _web.session() as session:
         client = api.client(session, ACCOUNT, (ACCOUNT, TOKEN), server.url)
-        assert await api.listed(client, LONG_AGO) == []
+        assert len(await api.listed(client, LONG_AGO)) == 1
     assert len(requests) == 2
 
 
