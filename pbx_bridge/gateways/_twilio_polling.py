@@ -116,10 +116,10 @@ class Poller:
                 failures += 1
                 if found.answer.reason != last:  # once for each trouble, not for each try
                     last = found.answer.reason
-                    log.warning("Twilio cannot be asked", gateway=self.name, reason=last)
+                    log.warning("gateway_unanswered", gateway=self.name, problem=last)
             else:
                 if failures:
-                    log.info("Twilio answers again", gateway=self.name)
+                    log.info("gateway_answers_again", gateway=self.name)
                 failures, last = 0, ""
             await self.sleep(wait_after(self.every, failures, problem))
 
@@ -161,7 +161,7 @@ class Poller:
     async def _back_to(self, since: datetime, **wanted: str) -> list[MessageInstance]:
         listed = await api.listed(self.opened, since, **wanted)
         if len(listed) >= api.MOST:
-            log.error("Twilio has more messages than can be read back", gateway=self.name)
+            log.error("gateway_has_too_much_to_read", gateway=self.name, read=len(listed))
         return [one for one in listed if one.date_created and one.date_created >= since]
 
 
@@ -170,8 +170,8 @@ def _reached(place: Place, listed: Sequence[MessageInstance], began: datetime) -
     to_us = [one.date_created for one in listed if one.direction == "inbound" and _is_here(one)]
     open_ones = [one.date_created for one in listed if _is_open(one, began)]
     newest = max([place.inbound, *to_us])
-    # A date to come would hide every message until then.
-    return Place(min(newest, max(place.inbound, began)), min([began, *open_ones]))
+    # A date to come, be it Twilio's or from when our clock was wrong, would hide all until then.
+    return Place(min(newest, began), min([began, *open_ones]))
 
 
 def _news(message: MessageInstance) -> list[News]:

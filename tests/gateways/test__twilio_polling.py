@@ -274,6 +274,20 @@ async def test_a_date_to_come_hides_no_later_message(fake: FakeTwilio) -> None:
     assert Place.read(cursor.value, utc_now()).inbound <= utc_now()
 
 
+async def test_a_clock_that_was_wrong_at_the_start_hides_no_later_message(
+    fake: FakeTwilio,
+) -> None:
+    async with polling(fake, at=utc_now() + timedelta(days=365)) as office:
+        await office.first()
+        office.at = None
+        await office.again()
+        fake.receive(body="from now")
+        gone = office.sent(status="delivered")
+        await office.again()
+    assert office.bodies() == ["from now"]
+    assert [one.gateway_ref for one in office.receipts()] == [gone["sid"]]
+
+
 async def test_what_has_no_end_is_looked_for_until_it_is_too_late(fake: FakeTwilio) -> None:
     start = utc_now()
     cursor = Kept()
@@ -380,8 +394,8 @@ async def test_trouble_is_outlived_and_nothing_is_lost(
             await office.again()
     assert office.bodies() == ["meanwhile"]
     assert [(one["event"], one["gateway"]) for one in logged] == [
-        ("Twilio cannot be asked", "sms"),  # once, not for each try
-        ("Twilio answers again", "sms"),
+        ("gateway_unanswered", "sms"),  # once, not for each try
+        ("gateway_answers_again", "sms"),
     ]
     for hidden in (TOKEN, CUSTOMER, NUMBER, "meanwhile"):
         assert hidden not in repr(logged)
@@ -416,7 +430,7 @@ async def test_one_trouble_after_another_is_each_told(fake: FakeTwilio) -> None:
             fake.instead_of_list = lambda _: answer(401, "{}")
             await office.again()
             await office.again()
-    assert [one["reason"].partition(":")[0] for one in logged] == [
+    assert [one["problem"].partition(":")[0] for one in logged] == [
         "Twilio answered 500",
         "Twilio answered 401",
     ]
