@@ -32,6 +32,7 @@ CROSS_CUTTING = {
     "example.py": "pbx-bridge.example.toml",
     "readme.py": "README.md",
     "cli/commands.py": "what all commands have in common",
+    "gateways/twilio_contract.py": "gateways/twilio.py against Twilio's own description",
     "service.py": "the whole service",
     "crash.py": "the whole service, killed",
     "properties.py": "the tracker with all that feeds it",

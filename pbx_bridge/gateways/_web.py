@@ -76,8 +76,9 @@ async def request(  # noqa: PLR0913 - the parts of a request
     headers: Mapping[str, str] | None = None,
     params: Mapping[str, Any] | None = None,
     data: Any = None,
+    largest: int = LARGEST_BODY,
 ) -> Reply:
-    """Make one request, without following redirects, and read a bounded answer.
+    """Make one request, without following redirects, and read at most `largest` bytes of answer.
 
     Raises:
         aiohttp.ClientError: see `failure`.
@@ -94,10 +95,10 @@ async def request(  # noqa: PLR0913 - the parts of a request
         body = bytearray()
         async for chunk in response.content.iter_chunked(8192):
             body += chunk
-            if len(body) > LARGEST_BODY:
+            if len(body) > largest:
                 break
         retry_after = _retry_after(response.headers)
-        if len(body) > LARGEST_BODY:
+        if len(body) > largest:
             return Reply(response.status, None, retry_after)
         try:
             text = body.decode()

@@ -1,19 +1,20 @@
-"""Twilio, through its own library.
+"""Twilio, both ways, through its own library.
 
 Twilio's Messages API knows no idempotency key: a request of unknown fate is never repeated, but
-looked up in the list of messages to that number. The library's own retries stay off, they would
-repeat a request that may have been taken.
+looked up in the list of messages to that number. Where Twilio can call us, our key also rides in
+the address that it reports to, so that its first report settles such a message. The library's own
+retries stay off, they would repeat a request that may have been taken.
 """
 
-import json
-from collections.abc import Collection, Mapping
+import asyncio
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any, Literal, Self
+from urllib.parse import quote, urlsplit
 
 import aiohttp
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from twilio.base.exceptions import TwilioException  # type: ignore[import-untyped]
-from twilio.http.response import Response  # type: ignore[import-untyped]
 from twilio.rest import Client  # type: ignore[import-untyped]
 from twilio.rest.api.v2010.account.message import MessageInstance  # type: ignore[import-untyped]
 
@@ -21,6 +22,7 @@ from pbx_bridge import ports
 from pbx_bridge.core.delivery import (
     Absent,
     Accepted,
+    Blame,
     Capabilities,
     Deferred,
     Found,
@@ -30,47 +32,23 @@ from pbx_bridge.core.delivery import (
     SendResult,
     Uncertain,
 )
+from pbx_bridge.gateways import _twilio_api as api
+from pbx_bridge.gateways import _twilio_hooks as hooks
 from pbx_bridge.gateways import _web
+from pbx_bridge.gateways._twilio_codes import MEANING
+from pbx_bridge.gateways._twilio_polling import Poller
 from pbx_bridge.ports import GatewayProblem
 from pbx_bridge.secret import Secret
 
 API = "https://api.twilio.com"
 LONGEST_VALIDITY = 36000
+LONGEST_TEXT = 1600
 #: Twilio's clock and ours may differ by this much.
 CLOCK_SKEW = timedelta(seconds=120)
 #: Put by Twilio before every text of an account that is still on trial.
 TRIAL = "Sent from your Twilio trial account - "
-PAGE = 50
 
 TIMEOUT_STATUS = 408
-TOO_MANY = 429
-UNAUTHORISED = (401, 403)
-
-#: Refusals that say "later"; they certainly sent nothing.
-LATER = frozenset({"20429", "21611", "30001", "30022"})
-
-#: What a refusal means for the office, where Twilio's own words do not say it plainly.
-MEANING: Mapping[str, str] = {
-    "20003": "wrong account_sid, auth_token or api key, or the account is suspended",
-    "21211": "not a valid number",
-    "21408": "this country is not enabled: Messaging Geo Permissions in the Twilio console",
-    "21606": "from_number is not a number of this account that can send texts",
-    "21608": "a trial account texts verified numbers only, or the compliance profile is missing",
-    "21610": "this customer opted out (STOP)",
-    "21612": "from_number cannot text this number",
-    "21614": "not a mobile number",
-    "21635": "a landline",
-    "21703": "the messaging service has no number",
-    "21704": "the messaging service has no number that fits",
-    "30002": "the Twilio account is suspended",
-    "30004": "blocked by the customer or the carrier",
-    "30005": "unknown number",
-    "30006": "a landline, or a carrier that cannot be reached",
-    "30007": "filtered as spam by the carrier",
-    "30032": "the toll-free number is not verified",
-    "30034": "the number is not registered for US business texting (A2P 10DLC)",
-    "30450": "blocked by Twilio as fraud",
-}
 
 
 class Settings(BaseModel):
@@ -85,92 +63,89 @@ class Settings(BaseModel):
     api_secret: Secret | None = None
     from_number: str | None = Field(default=None, pattern=r"^\+[0-9]{5,15}$")
     messaging_service_sid: str | None = Field(default=None, pattern=r"^MG[0-9a-fA-F]{32}$")
+    webhook_secret: Secret | None = Field(
+        default=None,
+        description="the secret of the shared key with which a Webhook Rule has Twilio sign",
+        examples=['{ file = "/etc/pbx-bridge/twilio-webhook-secret" }'],
+    )
+    poll_seconds: float = Field(
+        default=0.0,
+        le=3600,
+        allow_inf_nan=False,
+        description="how often to ask Twilio for replies and receipts, in seconds; 0 is never",
+        examples=[10.0],
+    )
+    handles_optout: bool = Field(
+        default=True,
+        description="whether Twilio itself answers STOP, START and HELP, as it does by default",
+        examples=[True],
+    )
     base_url: str = Field(default=API, pattern=r"^https?://[^/?#@\s]+$")
 
     @model_validator(mode="after")
-    def _one_of_each(self) -> Self:
+    def _consistent(self) -> Self:
         with_key = self.api_key is not None and self.api_secret is not None
         any_key = self.api_key is not None or self.api_secret is not None
-        if (self.auth_token is not None) == with_key or any_key != with_key:
-            raise ValueError("give either auth_token, or api_key and api_secret")
+        if any_key != with_key or (self.auth_token is None and not with_key):
+            raise ValueError(
+                "give either auth_token, or api_key and api_secret (and beside them auth_token if"
+                " Twilio calls us: it signs with that)"
+            )
         if (self.from_number is None) == (self.messaging_service_sid is None):
             raise ValueError("give either from_number or messaging_service_sid")
+        if self.poll_seconds != 0 and self.poll_seconds < 1:
+            raise ValueError("poll_seconds is too small; 0 for never, or at least 1")
         return self
 
     def credentials(self) -> tuple[str, str]:
-        """Give user and password for Twilio's API."""
+        """Give user and password for Twilio's API: the key if there is one."""
         if self.api_key is not None and self.api_secret is not None:
             return self.api_key, self.api_secret.reveal()
         if self.auth_token is None:  # excluded by the validator
             raise GatewayProblem("give either auth_token, or api_key and api_secret")
         return self.account_sid, self.auth_token.reveal()
 
-
-class _Refused(Exception):  # noqa: N818 - carries an answer past the library
-    """An answer other than a JSON object with 2xx; the library would forget half of it."""
-
-    def __init__(self, reply: _web.Reply) -> None:
-        super().__init__(f"HTTP {reply.status}")
-        self.reply = reply
-        self.body = _json(reply.text)
-
-
-class _Http:
-    """A transport for the library: its own ignores time-outs, reads without end, logs numbers."""
-
-    is_async = True
-
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        self._session = session
-
-    async def request(  # noqa: PLR0913, PLR0917 - the library's signature
-        self,
-        method: str,
-        url: str,
-        params: dict[str, object] | None = None,
-        data: dict[str, object] | None = None,
-        headers: dict[str, str] | None = None,
-        auth: tuple[str, str] | None = None,
-        timeout: float | None = None,  # noqa: ARG002, ASYNC109 - the sender limits the time
-        allow_redirects: bool = False,  # noqa: ARG002, FBT001, FBT002 - never with credentials
-    ) -> Response:
-        if auth is not None:
-            headers = {**(headers or {}), "Authorization": _web.basic_auth(*auth)}
-        reply = await _web.request(
-            self._session,
-            method,
-            url,
-            headers=headers,
-            params=params,
-            data=data,
+    def secrets(self) -> hooks.Secrets:
+        """Give what Twilio's webhooks may be signed with."""
+        return hooks.Secrets(
+            self.auth_token.reveal() if self.auth_token is not None else None,
+            self.webhook_secret.reveal() if self.webhook_secret is not None else None,
         )
-        if not 200 <= reply.status < 300 or not isinstance(_json(reply.text), dict):  # noqa: PLR2004
-            raise _Refused(reply)
-        return Response(reply.status, reply.text or "")
 
 
-class Gateway(ports.Gateway):
-    """Sends through one Twilio account."""
-
-    capabilities = Capabilities(can_lookup=True, handles_optout=True)
+class Gateway(ports.Gateway, ports.Listens, ports.ReceivesHooks):
+    """Sends through one Twilio account, and hears what it reports and brings."""
 
     def __init__(self, settings: Settings, around: ports.Surroundings = ports.ALONE) -> None:
         self.settings = settings
-        self._now = around.now
+        self._around = around
+        provable = settings.auth_token is not None or settings.webhook_secret is not None
+        #: Where Twilio is to call us; empty if it cannot, or we could not believe it.
+        self._hook_url = around.hook_url if provable else ""
+        hears = bool(self._hook_url) or self._polls
+        self.capabilities = Capabilities(
+            can_lookup=True,
+            receipts=hears,
+            inbound=hears,
+            handles_optout=settings.handles_optout,
+            max_length=LONGEST_TEXT,
+            tells_price=self._polls,
+        )
         self._session: aiohttp.ClientSession | None = None
         self._client: Client | None = None
 
+    @property
+    def _polls(self) -> bool:
+        return self.settings.poll_seconds > 0
+
     async def __aenter__(self) -> Self:
         self._session = _web.session()
-        user, password = self.settings.credentials()
-        self._client = Client(
-            user,
-            password,
+        self._client = api.client(
+            self._session,
             self.settings.account_sid,
-            http_client=_Http(self._session),
-            environment={"TWILIO_EDGE": ""},  # an empty one would mean the process's own
+            self.settings.credentials(),
+            self.settings.base_url,
         )
-        self._client.api.base_url = self.settings.base_url
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -182,7 +157,7 @@ class Gateway(ports.Gateway):
         """Create the message; Twilio drops it when it would come too late."""
         if _web.E164.fullmatch(message.to) is None:
             return Rejected("not a number in E.164")
-        left = int((message.expires_at - self._now()).total_seconds())
+        left = int((message.expires_at - self._around.now()).total_seconds())
         wanted: dict[str, Any] = {
             "to": message.to,
             "body": message.body,
@@ -192,53 +167,92 @@ class Gateway(ports.Gateway):
             wanted["messaging_service_sid"] = self.settings.messaging_service_sid
         else:
             wanted["from_"] = self.settings.from_number
+        if self._hook_url:
+            key = quote(message.key, safe="")
+            wanted["status_callback"] = f"{self._hook_url}/{hooks.STATUS}?m={key}"
         try:
             created = await self._open().messages.create_async(**wanted)
         except aiohttp.ClientError as error:
             return _web.failure(error)
-        except _Refused as refusal:
-            return to_result(refusal.reply.status, refusal.body, refusal.reply.retry_after)
+        except api.Refused as refusal:
+            return to_result(refusal.status, refusal.body, refusal.retry_after)
         return to_result(201, {"sid": created.sid})
 
     async def lookup(self, message: Message, taken: Collection[str]) -> LookupResult:
         """Look for the text in the list of messages to that number.
 
-        The list's own date filter is no help: a queued message has no date of sending yet.
+        Not by the sender: with a messaging service a new message has none yet.
         """
+        since = message.created_at - CLOCK_SKEW
         try:
-            listed = await self._open().messages.list_async(
-                to=message.to, limit=PAGE, page_size=PAGE
-            )
-        except aiohttp.ClientError as error:
-            return Deferred(_web.failure(error).reason)
-        except _Refused as refusal:
-            words = _words(refusal.reply.status, refusal.body)
-            return Deferred(words, refusal.reply.retry_after, _code(refusal.body))
-        except TwilioException:  # its text has the whole answer
-            return Deferred("Twilio answered with no list of messages")
+            listed = await api.listed(self._open(), since, to=message.to)
+        except api.Unanswered as problem:
+            return problem.answer
         for candidate in listed:
-            if candidate.sid and candidate.sid not in taken and _same(candidate, message):
+            if candidate.sid not in taken and self._is(candidate, message):
                 return Found(candidate.sid)
         return Absent()
 
     async def check(self) -> str:
         """Fetch the account; with an API key, which may not see the account, a message."""
+        if "_" in (urlsplit(self._hook_url).hostname or ""):
+            raise GatewayProblem(
+                "Twilio reports to no host with an underscore in its name: give public_url in"
+                " [hooks] another"
+            )
         client = self._open()
         try:
             if self.settings.api_key is not None:
                 await client.messages.list_async(limit=1, page_size=1)
-                return "Twilio takes the API key"
+                return "Twilio takes the API key" + self._hears()
             account = await client.api.v2010.accounts(self.settings.account_sid).fetch_async()
         except aiohttp.ClientError as error:
             reason = _web.failure(error).reason
             raise GatewayProblem(f"Twilio cannot be reached: {reason}") from None
-        except _Refused as refusal:
-            raise GatewayProblem(_words(refusal.reply.status, refusal.body)) from None
-        except TwilioException:
-            raise GatewayProblem("Twilio answered with no list of messages") from None
+        except (api.Refused, TwilioException) as error:
+            raise GatewayProblem(api.unanswered(error).answer.reason) from None
         if account.status != "active":
-            raise GatewayProblem(f"the Twilio account is {account.status}")
-        return f"Twilio account {_web.quoted(account.friendly_name or '')!r} is active"
+            raise GatewayProblem(f"the Twilio account is {_web.quoted(str(account.status))}")
+        return f"Twilio account {_web.quoted(account.friendly_name or '')!r} is active" + (
+            self._hears()
+        )
+
+    async def listen(self, tell: ports.Tell, cursor: ports.Cursor) -> None:
+        """Ask for replies and receipts, if that is configured; else wait for ever."""
+        if not self._polls:
+            await asyncio.get_running_loop().create_future()
+        await Poller(
+            opened=self._open(),
+            number=self.settings.from_number,
+            every=self.settings.poll_seconds,
+            now=self._around.now,
+            name=self._around.name,
+        ).run(tell, cursor)
+
+    def hook(self, request: ports.HookRequest) -> ports.HookAnswer:
+        """Prove and read a status callback or a customer's message."""
+        return hooks.read(request, self.settings.secrets())
+
+    def _hears(self) -> str:
+        """Say how replies come in, for `check`: half of that is set in Twilio's console."""
+        if self._hook_url:
+            return f"; its console must send incoming messages to {self._hook_url}/{hooks.REPLY}"
+        if self._around.hook_url and not self._polls:
+            return "; it signs with auth_token, without that no replies and receipts come in"
+        return ""
+
+    def _is(self, candidate: MessageInstance, message: Message) -> bool:
+        """Tell whether a listed message is ours: text, direction, sender and time."""
+        if candidate.direction != "outbound-api" or candidate.date_created is None:
+            return False
+        if candidate.date_created < message.created_at - CLOCK_SKEW:
+            return False
+        service, number = self.settings.messaging_service_sid, self.settings.from_number
+        if service is not None and candidate.messaging_service_sid not in {None, service}:
+            return False
+        if number is not None and candidate.from_ not in {None, number}:
+            return False
+        return (candidate.body or "").removeprefix(TRIAL).strip() == message.body.strip()
 
     def _open(self) -> Client:
         if self._client is None:
@@ -253,39 +267,11 @@ def to_result(status: int, body: Any, retry_after: timedelta | None = None) -> S
         if isinstance(sid, str) and sid:
             return Accepted(sid)
         return Uncertain(f"Twilio answered {status} without a message id")
-    code = _code(body)
-    if status == TOO_MANY or (400 <= status < 500 and code in LATER):  # noqa: PLR2004 - HTTP
-        return Deferred(_words(status, body), retry_after, code)
-    if 400 <= status < 500 and status != TIMEOUT_STATUS:  # noqa: PLR2004 - HTTP
-        return Rejected(_words(status, body), code)
-    return Uncertain(_words(status, body))
-
-
-def _words(status: int, body: Any) -> str:
-    code = _code(body)
-    said = body.get("message") if isinstance(body, dict) else None
-    meaning = MEANING.get(code) or (_web.quoted(said) if isinstance(said, str) else "")
-    if status in UNAUTHORISED and not meaning:
-        meaning = MEANING["20003"]
-    return f"Twilio answered {status}" + (f": {meaning}" if meaning else "")
-
-
-def _code(body: Any) -> str:
-    code = body.get("code") if isinstance(body, dict) else None
-    return str(code) if isinstance(code, int) else ""
-
-
-def _json(text: str | None) -> Any:
-    try:
-        return json.loads(text or "")
-    except (ValueError, RecursionError):
-        return None
-
-
-def _same(candidate: MessageInstance, message: Message) -> bool:
-    """Tell whether a listed message is ours: text, direction and time."""
-    if not (candidate.direction or "").startswith("outbound") or candidate.date_created is None:
-        return False
-    if candidate.date_created < message.created_at - CLOCK_SKEW:
-        return False
-    return (candidate.body or "").removeprefix(TRIAL).strip() == message.body.strip()
+    code, words = api.code_of(status, body), api.words(status, body)
+    if not 400 <= status < 500 or status == TIMEOUT_STATUS:  # noqa: PLR2004 - HTTP
+        return Uncertain(words)
+    meaning = MEANING.get(code)
+    if status == api.TOO_MANY or (meaning is not None and meaning.later):
+        wait = meaning.wait if meaning is not None and retry_after is None else retry_after
+        return Deferred(words, wait, code, busy=True)
+    return Rejected(words, code, meaning.blame if meaning is not None else Blame.MESSAGE)

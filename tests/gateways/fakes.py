@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from enum import Enum, auto
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 from pbx_bridge.clock import utc_now
 from pbx_bridge.core.delivery import Message, State
@@ -142,14 +142,30 @@ async def _read(reader: asyncio.StreamReader) -> Request:
 
 
 @dataclass
+class Kept:
+    """A cursor that keeps what is put, in memory."""
+
+    value: str = ""
+
+    async def get(self) -> str:
+        return self.value
+
+    async def put(self, value: str) -> None:
+        self.value = value
+
+
+@dataclass
 class FakeTwilio:
     """Takes, keeps and lists messages as Twilio does; a new one is listed after `lag`."""
 
     lag: timedelta = timedelta(0)
     before: Callable[[Request], Answer | None] = lambda _: None  #: misbehave instead of taking it
     after: Callable[[Request], Answer | None] = lambda _: None  #: misbehave after taking it
+    #: Misbehave instead of listing.
+    instead_of_list: Callable[[Request], Answer | None] = lambda _: None
     messages: list[dict[str, object]] = field(default_factory=list)
     taken_at: list[datetime] = field(default_factory=list)
+    lists: int = 0  #: how often messages were listed
 
     def __call__(self, request: Request) -> Answer:
         path = urlsplit(request.path).path
@@ -163,34 +179,90 @@ class FakeTwilio:
             return _json(200, account)
         return _json(404, {"code": 20404, "message": "not found", "status": 404})
 
+    def receive(self, **changes: object) -> dict[str, object]:
+        """Have a message come in."""
+        now = format_datetime(utc_now())
+        came: dict[str, object] = {
+            "sid": f"SM{uuid.uuid4().hex}",
+            "to": "+15550001111",
+            "from": "+15551234567",
+            "body": "Please call me",
+            "direction": "inbound",
+            "status": "received",
+            "num_media": "0",
+            "price": None,
+            "price_unit": "USD",
+            "error_code": None,
+            "date_created": now,
+            "date_sent": now,
+        }
+        return self._keep(came | changes)
+
+    def progress(self, message: dict[str, object], status: str, **changes: object) -> None:
+        """Have a message come to another status."""
+        message |= {"status": status, "date_sent": format_datetime(utc_now())} | changes
+
     def _create(self, request: Request) -> Answer:
         if (instead := self.before(request)) is not None:
             return instead
         fields = request.form()
-        now = utc_now()
-        created: dict[str, object] = {
-            "sid": f"SM{uuid.uuid4().hex}",
-            "to": fields["To"],
-            "from": fields.get("From"),
-            "body": fields["Body"],
-            "direction": "outbound-api",
-            "status": "queued",
-            "date_created": format_datetime(now),
-        }
-        self.messages.append(created)
-        self.taken_at.append(now)
+        created = self._keep(
+            {
+                "sid": f"SM{uuid.uuid4().hex}",
+                "to": fields["To"],
+                "from": fields.get("From"),
+                "messaging_service_sid": fields.get("MessagingServiceSid"),
+                "body": fields["Body"],
+                "direction": "outbound-api",
+                "status": "accepted" if "MessagingServiceSid" in fields else "queued",
+                "num_media": "0",
+                "price": None,
+                "price_unit": "USD",
+                "error_code": None,
+                "error_message": None,
+                "date_created": format_datetime(utc_now()),
+                "date_sent": None,
+            }
+        )
         instead = self.after(request)
         return _json(201, created) if instead is None else instead
 
+    def _keep(self, message: dict[str, object]) -> dict[str, object]:
+        self.messages.append(message)
+        self.taken_at.append(utc_now())
+        return message
+
     def _list(self, request: Request) -> Answer:
-        to = request.query().get("To")
+        self.lists += 1
+        if (instead := self.instead_of_list(request)) is not None:
+            return instead
+        query = request.query()
         shown = [
             known
             for known, at in zip(self.messages, self.taken_at, strict=True)
-            if to in (None, known["to"]) and utc_now() - at >= self.lag
-        ]
-        page = {"messages": shown[::-1], "next_page_uri": None, "page": 0, "page_size": 50}
-        return _json(200, page)
+            if query.get("To") in (None, known["to"])
+            and query.get("From") in (None, known["from"])
+            and utc_now() - at >= self.lag
+        ][::-1]
+        size, page = int(query.get("PageSize", "50")), int(query.get("Page", "0"))
+        after = None
+        if len(shown) > size * (page + 1):
+            path = urlsplit(request.path).path
+            after = f"{path}?{urlencode(query | {'Page': str(page + 1), 'PageToken': 'PASM'})}"
+        return _json(
+            200,
+            {
+                "messages": shown[size * page : size * (page + 1)],
+                "first_page_uri": urlsplit(request.path).path,
+                "previous_page_uri": None,
+                "next_page_uri": after,
+                "uri": request.path,
+                "page": page,
+                "page_size": size,
+                "start": size * page,
+                "end": size * page + len(shown) - 1,
+            },
+        )
 
 
 def _json(status: int, document: Mapping[str, object]) -> bytes:
