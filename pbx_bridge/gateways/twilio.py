@@ -31,6 +31,7 @@ from pbx_bridge.core.delivery import (
     Uncertain,
 )
 from pbx_bridge.gateways import _web
+from pbx_bridge.gateways._number import E164, quoted
 from pbx_bridge.ports import GatewayProblem
 from pbx_bridge.secret import Secret
 
@@ -180,7 +181,7 @@ class Gateway(ports.Gateway):
 
     async def send(self, message: Message) -> SendResult:
         """Create the message; Twilio drops it when it would come too late."""
-        if _web.E164.fullmatch(message.to) is None:
+        if E164.fullmatch(message.to) is None:
             return Rejected("not a number in E.164")
         left = int((message.expires_at - self._now()).total_seconds())
         wanted: dict[str, Any] = {
@@ -238,7 +239,7 @@ class Gateway(ports.Gateway):
             raise GatewayProblem("Twilio answered with no list of messages") from None
         if account.status != "active":
             raise GatewayProblem(f"the Twilio account is {account.status}")
-        return f"Twilio account {_web.quoted(account.friendly_name or '')!r} is active"
+        return f"Twilio account {quoted(account.friendly_name or '')!r} is active"
 
     def _open(self) -> Client:
         if self._client is None:
@@ -264,7 +265,7 @@ def to_result(status: int, body: Any, retry_after: timedelta | None = None) -> S
 def _words(status: int, body: Any) -> str:
     code = _code(body)
     said = body.get("message") if isinstance(body, dict) else None
-    meaning = MEANING.get(code) or (_web.quoted(said) if isinstance(said, str) else "")
+    meaning = MEANING.get(code) or (quoted(said) if isinstance(said, str) else "")
     if status in UNAUTHORISED and not meaning:
         meaning = MEANING["20003"]
     return f"Twilio answered {status}" + (f": {meaning}" if meaning else "")
