@@ -26,6 +26,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from pbx_bridge import gateways, ports
+from pbx_bridge.config.announcing import Announcing
 from pbx_bridge.config.values import (
     Age,
     Amount,
@@ -540,6 +541,7 @@ class Config(Section):
     gateways: dict[Name, InstanceOf[ConfiguredGateway]]
     spending: Spending
     hooks: Hooks | None = None
+    announce: Announcing | None = None
     database: DatabaseSettings
     retention: Retention
     logging: Logging

@@ -18,6 +18,7 @@ from twilio.rest.api.v2010.account.message import MessageInstance  # type: ignor
 
 from pbx_bridge.core.delivery import Blame, Deferred
 from pbx_bridge.gateways import _web
+from pbx_bridge.gateways._number import quoted
 from pbx_bridge.gateways._twilio_codes import CREDENTIALS, MEANING
 
 PAGE = 50
@@ -180,7 +181,7 @@ def words(status: int, body: Any) -> str:
     """Say what a refusal means: by its code, else in Twilio's own words."""
     meaning = MEANING.get(code_of(status, body))
     said = body.get("message") if isinstance(body, dict) else None
-    quote = _web.quoted(said) if isinstance(said, str) else ""
+    quote = quoted(said) if isinstance(said, str) else ""
     plain = meaning.words if meaning is not None else quote
     return f"Twilio answered {status}" + (f": {plain}" if plain else "")
 

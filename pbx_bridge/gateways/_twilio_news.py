@@ -8,7 +8,7 @@ from decimal import Decimal
 from pbx_bridge.core.delivery import Price, Receipt, State
 from pbx_bridge.core.reply import Meaning as Handled
 from pbx_bridge.core.reply import Reply
-from pbx_bridge.gateways import _web
+from pbx_bridge.gateways._number import quoted
 from pbx_bridge.gateways._twilio_codes import MEANING, Meaning
 
 #: Any other status is no news: of a message to us, or one that Twilio has yet to invent.
@@ -51,13 +51,13 @@ def receipt(  # noqa: PLR0913 - what Twilio may tell
     if state is not State.UNDELIVERED:
         return Receipt(state=state, gateway_ref=ref, key=key, price=cost)
     code = code.strip() if code.strip() != "0" else ""
-    fallback = _web.quoted(said) or f"Twilio says {status.strip().lower()}"
+    fallback = quoted(said) or f"Twilio says {status.strip().lower()}"
     meaning = MEANING.get(code, Meaning(fallback))
     return Receipt(
         state=state,
         gateway_ref=ref,
         key=key,
-        code=_web.quoted(code),
+        code=quoted(code),
         detail=meaning.words,
         blame=meaning.blame,
         price=cost,
@@ -84,7 +84,7 @@ def reply(  # noqa: PLR0913 - what Twilio may tell
         raise ValueError("a message without MessageSid or From")
     if not body.strip() and media.strip() not in {"", "0"}:
         pictures = media.strip()
-        body = "(a picture)" if pictures == "1" else f"({_web.quoted(pictures)} pictures)"
+        body = "(a picture)" if pictures == "1" else f"({quoted(pictures)} pictures)"
     return Reply(
         gateway_ref=ref,
         sender=sender,

@@ -1,6 +1,5 @@
 """What every gateway over HTTP needs: one careful request, and which failure means what."""
 
-import re
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,11 +18,6 @@ LARGEST_BODY = 65536
 
 #: To connect and agree on TLS; less than a send may take.
 CONNECT_SECONDS = 5.0
-#: No gateway is handed anything else: not `whatsapp:…`, not a short code, not a header.
-E164 = re.compile(r"\+[0-9]{5,15}", re.ASCII)
-#: Longer runs of digits in a gateway's words are somebody's number.
-NUMBER = re.compile(r"\+?[0-9]{7,}")
-LONGEST_QUOTE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +104,6 @@ async def request(  # noqa: PLR0913 - the parts of a request
 def basic_auth(username: str, password: str) -> str:
     """Give the Authorization header of HTTP's basic authentication."""
     return "Basic " + b64encode(f"{username}:{password}".encode()).decode()
-
-
-def quoted(words: str) -> str:
-    """Make a gateway's own words fit for log and listing: short, printable, numbers masked."""
-    printable = "".join(letter if letter.isprintable() else " " for letter in words)
-    return NUMBER.sub(lambda found: f"…{found[0][-3:]}", printable)[:LONGEST_QUOTE]
 
 
 def failure(error: aiohttp.ClientError) -> Deferred | Uncertain:

@@ -9,13 +9,12 @@ import asyncio
 import json
 import re
 import ssl
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote, quote_plus, urlencode, urlsplit
-from xml.sax.saxutils import escape
 
 import aiohttp
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from yarl import URL
 
 from pbx_bridge import ports
@@ -32,83 +31,49 @@ from pbx_bridge.core.delivery import (
     Uncertain,
 )
 from pbx_bridge.gateways import _web
+from pbx_bridge.gateways._number import E164, LONGEST_QUOTE, quoted
+from pbx_bridge.gateways._template import (
+    MISSING,
+    PLACEHOLDER,
+    Escape,
+    Pattern,
+    as_it_is,
+    at_path,
+    fill,
+    filled,
+    in_xml,
+    require_known,
+    strings,
+)
 from pbx_bridge.ports import GatewayProblem
 from pbx_bridge.secret import Secret
 
-PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 OF_MESSAGE = frozenset({"to", "to_digits", "text", "key", "from"})
 #: Answers to a request that may all the same have been carried out.
 UNCLEAR = frozenset({408, 409})
 NOT_FOUND = (404, 410)
-MISSING = object()
 #: Without quotes around its placeholder this is no JSON any more.
 HOSTILE = 'x", "y": "\\'
-
-Escape = Callable[[str], str]
 
 
 def _in_json(value: str) -> str:
     return json.dumps(value)[1:-1]
 
 
-def _in_xml(value: str) -> str:
-    return escape(
-        "".join(letter for letter in value if letter.isprintable() or letter in "\n\t"),
-        {'"': "&quot;", "'": "&apos;"},
-    )
-
-
 def _in_url(value: str) -> str:
     return quote(value, safe="")
 
 
-def _as_it_is(value: str) -> str:
-    return value
-
-
 ESCAPES: Mapping[str, Escape] = {
     "application/json": _in_json,
-    "application/xml": _in_xml,
-    "text/xml": _in_xml,
+    "application/xml": in_xml,
+    "text/xml": in_xml,
     "application/x-www-form-urlencoded": quote_plus,
-    "text/plain": _as_it_is,
+    "text/plain": as_it_is,
 }
 
 
-def fill(template: str, values: Mapping[str, str], escaped: Escape) -> str:
-    """Put values in place of their placeholders, in one pass; other braces stay."""
-
-    def value(found: re.Match[str]) -> str:
-        return escaped(values[found[1]]) if found[1] in values else found[0]
-
-    return PLACEHOLDER.sub(value, template)
-
-
-def at_path(document: Any, path: str) -> Any:
-    """Give what stands at a path such as `messages.0.id`, or MISSING."""
-    for name in path.split("."):
-        if isinstance(document, dict) and name in document:
-            document = document[name]
-        elif isinstance(document, list) and name.isascii() and name.isdigit():
-            index = int(name[:9])
-            if index >= len(document):
-                return MISSING
-            document = document[index]
-        else:
-            return MISSING
-    return document
-
-
-def _regular_expression(pattern: str) -> str:
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"not a regular expression: {error}") from error
-    return pattern
-
-
 Status = Annotated[int, Field(ge=100, le=599)]
-Pattern = Annotated[str, AfterValidator(_regular_expression)]
 
 
 class _Model(BaseModel):
@@ -187,11 +152,11 @@ class Settings(_Model):
         if self.check_url is not None:
             _require_url("check_url", self.check_url, secrets)
         for name, value in self.headers.items():
-            _require_known(f"headers.{name}", value.reveal(), known - {"text"})
-        for template in _strings(self.json_body):
-            _require_known("json", template, known)
+            require_known(f"headers.{name}", value.reveal(), known - {"text"})
+        for template in strings(self.json_body):
+            require_known("json", template, known)
         for template in (self.form or {}).values():
-            _require_known("form", template, known)
+            require_known("form", template, known)
         if self.body is not None:
             self._require_safe_body(self.body, known)
         return self
@@ -210,7 +175,7 @@ class Settings(_Model):
                     f"body is not JSON once it is filled ({error}); is every placeholder in quotes?"
                 ) from None
         else:
-            _require_known("body", body, known)
+            require_known("body", body, known)
 
     def _kind(self) -> str:
         return self.content_type.partition(";")[0].strip().lower()
@@ -231,50 +196,18 @@ class Settings(_Model):
     def encoded(self, values: Mapping[str, str]) -> tuple[bytes | None, str | None]:
         """Give the body of a request and its content type."""
         if self.json_body is not None:
-            filled = _filled(self.json_body, values)
-            return json.dumps(filled, ensure_ascii=False).encode(), "application/json"
+            document = filled(self.json_body, values)
+            return json.dumps(document, ensure_ascii=False).encode(), "application/json"
         if self.form is not None:
-            pairs = {name: fill(text, values, _as_it_is) for name, text in self.form.items()}
+            pairs = {name: fill(text, values, as_it_is) for name, text in self.form.items()}
             return urlencode(pairs).encode(), "application/x-www-form-urlencoded"
         if self.body is not None:
             return fill(self.body, values, ESCAPES[self._kind()]).encode(), self.content_type
         return None, None
 
 
-def _filled(template: Any, values: Mapping[str, str]) -> Any:
-    match template:
-        case str():
-            return fill(template, values, _as_it_is)
-        case dict():
-            return {name: _filled(value, values) for name, value in template.items()}
-        case list():
-            return [_filled(value, values) for value in template]
-        case _:
-            return template
-
-
-def _strings(template: Any) -> list[str]:
-    match template:
-        case str():
-            return [template]
-        case dict():
-            return [text for value in template.values() for text in _strings(value)]
-        case list():
-            return [text for value in template for text in _strings(value)]
-        case _:
-            return []
-
-
-def _require_known(where: str, template: str, known: frozenset[str]) -> None:
-    unknown = sorted(set(PLACEHOLDER.findall(template)) - known)
-    if unknown:
-        raise ValueError(
-            f"{where} has {{{unknown[0]}}}, here there are only {', '.join(sorted(known))}"
-        )
-
-
 def _require_url(where: str, template: str, known: frozenset[str]) -> None:
-    _require_known(where, template, known)
+    require_known(where, template, known)
     parts = urlsplit(template)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError(f"{where} must begin with http:// or https:// and a host")
@@ -310,7 +243,7 @@ class Gateway(ports.Gateway):
         self._session = None
 
     async def send(self, message: Message) -> SendResult:
-        if _web.E164.fullmatch(message.to) is None:
+        if E164.fullmatch(message.to) is None:
             return Rejected("not a number in E.164")
         values = self.settings.values(message)
         body, content_type = self.settings.encoded(values)
@@ -388,7 +321,7 @@ class Gateway(ports.Gateway):
 
     def _headers(self, values: Mapping[str, str]) -> dict[str, str]:
         headers = {
-            name: fill(value.reveal(), values, _as_it_is)
+            name: fill(value.reveal(), values, as_it_is)
             for name, value in self.settings.headers.items()
         }
         if (basic := self.settings.basic_auth) is not None:
@@ -439,7 +372,7 @@ def _taken(reply: _web.Reply, document: Any, settings: Settings) -> SendResult:
     ref = at_path(document, settings.id_path) if settings.id_path is not None else ""
     if not isinstance(ref, str | int) or isinstance(ref, bool):
         return Uncertain(f"the gateway answered {reply.status} without {settings.id_path}")
-    return Accepted(str(ref)[: _web.LONGEST_QUOTE])
+    return Accepted(str(ref)[:LONGEST_QUOTE])
 
 
 def _agrees(said: Any, rule: Success) -> bool:
@@ -455,7 +388,7 @@ def _words(reply: _web.Reply, document: Any, settings: Settings) -> str:
     if settings.error_path is not None:
         said = at_path(document, settings.error_path)
         if isinstance(said, str | int):
-            words += f": {_web.quoted(str(said))}"
+            words += f": {quoted(str(said))}"
     return words
 
 

@@ -35,6 +35,7 @@ from pbx_bridge.core.delivery import (
 from pbx_bridge.gateways import _twilio_api as api
 from pbx_bridge.gateways import _twilio_hooks as hooks
 from pbx_bridge.gateways import _web
+from pbx_bridge.gateways._number import E164, quoted
 from pbx_bridge.gateways._twilio_codes import MEANING
 from pbx_bridge.gateways._twilio_polling import Poller
 from pbx_bridge.ports import GatewayProblem
@@ -155,7 +156,7 @@ class Gateway(ports.Gateway, ports.Listens, ports.ReceivesHooks):
 
     async def send(self, message: Message) -> SendResult:
         """Create the message; Twilio drops it when it would come too late."""
-        if _web.E164.fullmatch(message.to) is None:
+        if E164.fullmatch(message.to) is None:
             return Rejected("not a number in E.164")
         left = int((message.expires_at - self._around.now()).total_seconds())
         wanted: dict[str, Any] = {
@@ -212,10 +213,8 @@ class Gateway(ports.Gateway, ports.Listens, ports.ReceivesHooks):
         except (api.Refused, TwilioException) as error:
             raise GatewayProblem(api.unanswered(error).answer.reason) from None
         if account.status != "active":
-            raise GatewayProblem(f"the Twilio account is {_web.quoted(str(account.status))}")
-        return f"Twilio account {_web.quoted(account.friendly_name or '')!r} is active" + (
-            self._hears()
-        )
+            raise GatewayProblem(f"the Twilio account is {quoted(str(account.status))}")
+        return f"Twilio account {quoted(account.friendly_name or '')!r} is active" + (self._hears())
 
     async def listen(self, tell: ports.Tell, cursor: ports.Cursor) -> None:
         """Ask for replies and receipts, if that is configured; else wait for ever."""

@@ -10,6 +10,7 @@ from pbx_bridge.config import Config, ConfigError, Problem, defaults, load, pars
 from pbx_bridge.core.call import Reason
 from pbx_bridge.core.policy import Moment
 from pbx_bridge.core.tracker import Inbound
+from pbx_bridge.gateways import KINDS
 
 OFFICE = """\
 [office]
@@ -192,7 +193,7 @@ MISTAKES = [
     ),
     (
         "[gateways.sms]",
-        "LINE: gateways.sms.type: missing; one of console, http, twilio",
+        f"LINE: gateways.sms.type: missing; one of {', '.join(KINDS)}",
     ),
     (
         "[gateways.sms]\ntype = 'http'\njsn = {}\nurl = 'https://sms.example.com/'",

@@ -57,8 +57,3 @@ def test_the_words_of_a_failure_have_no_url_in_them() -> None:
     )
     broken = _web.failure(aiohttp.ServerDisconnectedError(url))
     assert broken == Uncertain("the connection broke after the request: ServerDisconnectedError")
-
-
-def test_a_gateways_words_are_made_harmless() -> None:
-    assert _web.quoted("no +15551234567\x1b[2J\r\n") == "no …567 [2J  "
-    assert len(_web.quoted("x" * 999)) == _web.LONGEST_QUOTE

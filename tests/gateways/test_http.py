@@ -18,7 +18,7 @@ from pbx_bridge.core.delivery import (
     Rejected,
     Uncertain,
 )
-from pbx_bridge.gateways.http import MISSING, Gateway, Settings, at_path
+from pbx_bridge.gateways.http import Gateway, Settings
 from pbx_bridge.ports import GatewayProblem
 from tests.gateways.conformance import Conformance
 from tests.gateways.fakes import TOKEN, Behaviour, Request, Told, answer, message
@@ -335,21 +335,3 @@ async def test_the_check_connects_or_fetches() -> None:
 def test_mistakes_in_the_settings_are_named(changes: dict[str, Any], problem: str) -> None:
     with pytest.raises(ValidationError, match=problem):
         settings(**changes)
-
-
-@pytest.mark.parametrize(
-    ("path", "found"),
-    [
-        ("a", {"b": [10, {"c": 20}]}),
-        ("a.b.0", 10),
-        ("a.b.1.c", 20),
-        ("a.b.2", MISSING),
-        ("a.b.-1", MISSING),
-        ("a.b.99999999999999999999", MISSING),
-        ("a.b.c", MISSING),
-        ("a.b.0.c", MISSING),
-        ("", MISSING),
-    ],
-)
-def test_a_path_leads_through_json(path: str, found: object) -> None:
-    assert at_path({"a": {"b": [10, {"c": 20}]}}, path) == found
