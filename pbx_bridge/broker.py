@@ -500,7 +500,7 @@ async def stay_connected(  # noqa: PLR0913 - wired once, by name
     `about` goes into each line of the log.
     """
     lines = log.bind(broker=settings.where, **about)
-    attempt = 0
+    attempt = -1  # the first is number 0
     while True:
         served = False
         try:
@@ -513,12 +513,17 @@ async def stay_connected(  # noqa: PLR0913 - wired once, by name
             reason = BrokerProblem("the connection was lost")
         except BrokerProblem as found:
             reason = found
-        attempt = 0 if served and not reason.refused else attempt
-        wait = min(LONGEST_WAIT, FIRST_WAIT * 2**attempt) * (0.5 + chance() / 2)
-        attempt = min(attempt + 1, 16)
+        attempt = 0 if served and not reason.refused else attempt + 1
+        wait = back_off(attempt, chance())
         problem(reason)
         lines.warning("mqtt_down", problem=str(reason), retry_in_s=round(wait, 1))
         await asyncio.sleep(wait)
+
+
+def back_off(attempt: int, chance: float) -> float:
+    """Give the seconds to wait after attempt number `attempt` since there was a connection."""
+    bound: float = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(attempt, 16))
+    return bound * (0.5 + chance / 2)
 
 
 class _Socket(ssl.SSLSocket):

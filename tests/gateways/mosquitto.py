@@ -70,6 +70,12 @@ class Mosquitto:
         async with asyncio.timeout(10):
             await up.wait()
         assert self._process.returncode is None, "\n".join(self.log)
+        # A SIGTERM between that line and its loop would be forgotten.
+        seen = len(self.log)
+        _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        await self.logged("New connection from", since=seen)
+        writer.close()
+        await writer.wait_closed()
 
     async def _read(self, process: asyncio.subprocess.Process, up: asyncio.Event) -> None:
         assert process.stderr is not None
@@ -97,10 +103,10 @@ class Mosquitto:
             if self._reading is not None:
                 await self._reading
 
-    async def logged(self, text: str) -> None:
+    async def logged(self, text: str, *, since: int = 0) -> None:
         """Wait until a line with this text stands in the log."""
         async with asyncio.timeout(10):
-            while not any(text in line for line in self.log):  # noqa: ASYNC110 - another process
+            while not any(text in line for line in self.log[since:]):  # noqa: ASYNC110 - another process
                 await asyncio.sleep(0.01)
 
     def _configuration(self) -> list[str]:

@@ -1,5 +1,6 @@
 """What modems' programs say, understood as the presets have it; the rest is tried in test_mqtt."""
 
+import contextlib
 import json
 
 import pytest
@@ -120,10 +121,8 @@ def test_nothing_breaks_the_reading(document: object) -> None:
         settings = preset(name)
         assert settings.result is not None
         assert settings.received is not None
-        try:
+        with contextlib.suppress(ValueError):
             settings.result.read(document)
-        except ValueError:
-            pass
         try:
             reply = settings.received.read(document)
         except ValueError:
@@ -135,10 +134,8 @@ def test_nothing_breaks_the_reading(document: object) -> None:
 
 @given(st.binary(max_size=50))
 def test_any_bytes_are_json_or_a_value_error(payload: bytes) -> None:
-    try:
+    with contextlib.suppress(ValueError):
         document_in(payload)
-    except ValueError:
-        pass
 
 
 @given(st.text(), st.text())
