@@ -43,7 +43,9 @@ class Heard:
     ambiguous: bool = False
 
 
-def classify(body: str, wording: Wording, *, asked: bool = False) -> Heard:
+def classify(  # noqa: PLR0911 - one for each way to be sure
+    body: str, wording: Wording, *, asked: bool = False
+) -> Heard:
     """Read a reply. `asked`: our last text asked whether to go on, so that YES opts in."""
     body = _NOT_SAID.sub("", body[:_LONGEST])
     if _REACTION.match(body):

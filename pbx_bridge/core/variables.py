@@ -114,7 +114,7 @@ def _right(name: str, usable: Collection[str]) -> str:
     return f"known are {', '.join(f'{{{known}}}' for known in inside + own)}"
 
 
-def of_call(
+def of_call(  # noqa: PLR0913 - where each value comes from
     call: Call, caller: Number, *, line_name: str, office: str, zone: tzinfo, code: str
 ) -> dict[str, str]:
     """Give the values that a call has, in the language `code`. All hostile, so all data."""

@@ -118,24 +118,40 @@ VOCABULARIES: Mapping[str, Vocabulary] = {
             " just sorry".split()
         ),
         refusals=(
-            rf"{_NOT_THEIRS}(?:stop|quit|cease) (?:texting|txting|messaging|smsing|contacting"
-            r"|spamming|harassing|bothering)",
+            (
+                rf"{_NOT_THEIRS}(?:stop|quit|cease) (?:texting|txting|messaging|smsing|contacting"
+                r"|spamming|harassing|bothering)"
+            ),
             rf"{_NOT_THEIRS}(?:stop|quit) calling (?:me|us|this)",
-            rf"{_NOT_THEIRS}(?:stop|quit) (?:sending|with) (?:me |us )?(?:all |any |more |these "
-            r"|those |the |your |this )*(?:text|txt|message|msg|sms|spam)",
-            rf"{_NOT_THEIRS}stop (?:all |any |these |those |the |your )*"
-            r"(?:texts?|txts?|messages?|msgs?|sms|text messages?)\b(?! (?:me|us|him|her|them)\b)",
-            rf"{_NOT_OURS}(?:do not|dont|never) (?:ever |please )?(?:text|txt|message|msg|sms"
-            r"|contact)(?: (?:me|us|this|my|again|anymore)\b|$)",
-            rf"{_NOT_OURS}(?:do not|dont) (?:ever )?send (?:me |us )?(?:any |more |anymore |these "
-            r"|your )*(?:text|txt|message|msg|sms)",
+            (
+                rf"{_NOT_THEIRS}(?:stop|quit) (?:sending|with) (?:me |us )?(?:all |any |more "
+                r"|these |those |the |your |this )*(?:text|txt|message|msg|sms|spam)"
+            ),
+            (
+                rf"{_NOT_THEIRS}stop (?:all |any |these |those |the |your )*"
+                r"(?:texts?|txts?|messages?|msgs?|sms|text messages?)\b"
+                r"(?! (?:me|us|him|her|them)\b)"
+            ),
+            (
+                rf"{_NOT_OURS}(?:do not|dont|never) (?:ever |please )?(?:text|txt|message|msg|sms"
+                r"|contact)(?: (?:me|us|this|my|again|anymore)\b|$)"
+            ),
+            (
+                rf"{_NOT_OURS}(?:do not|dont) (?:ever )?send (?:me |us )?(?:any |more |anymore "
+                r"|these |your )*(?:text|txt|message|msg|sms)"
+            ),
             r"no more (?:texts?|txts?|messages|msgs|sms|spam)\b",
-            r"(?:do not|dont) want (?:to (?:get|receive) )?(?:any |more |anymore |these |your )*"
-            r"(?:texts|txts|text messages|messages|msgs|sms)\b",
+            (
+                r"(?:do not|dont) want (?:to (?:get|receive) )?"
+                r"(?:any |more |anymore |these |your )*"
+                r"(?:texts|txts|text messages|messages|msgs|sms)\b"
+            ),
             r"(?:remove|delete) (?:me|(?:my|this) (?:\w+ )?number)(?: please)?$",
-            r"(?:remove|delete|take) (?:me|(?:my|this) (?:\w+ )?number) (?:off|from) (?:of )?"
-            r"(?:your|ur|the|this|that|all|any|every)(?: \w+)? ?"
-            r"(?:lists?|texts|messages|sms|database|system|contacts)\b",
+            (
+                r"(?:remove|delete|take) (?:me|(?:my|this) (?:\w+ )?number) (?:off|from) (?:of )?"
+                r"(?:your|ur|the|this|that|all|any|every)(?: \w+)? ?"
+                r"(?:lists?|texts|messages|sms|database|system|contacts)\b"
+            ),
             r"(?<!to )unsubscribe\b",
             r"opt me out\b",
             r"(?:want|like|need|wish|choose|going) to (?:opt out|unsubscribe)\b",
@@ -194,17 +210,25 @@ VOCABULARIES: Mapping[str, Vocabulary] = {
         help={"ayuda": TWILIO_ES, **_INFO, "informacion": PLAIN},
         courtesy=frozenset("por favor porfavor porfa gracias hola ya ahora senor senora".split()),
         refusals=(
-            r"no (?:me |nos )?(?:envie|envies|envien|mande|mandes|manden) "
-            r"(?:mas|nada|mensajes|textos|sms)\b",
-            r"no (?:me |nos )?(?:escriba|escribas|escriban|textee|textees|texteen|contacte"
-            r"|contactes|contacten)(?: mas\b|$)",
+            (
+                r"no (?:me |nos )?(?:envie|envies|envien|mande|mandes|manden) "
+                r"(?:mas|nada|mensajes|textos|sms)\b"
+            ),
+            (
+                r"no (?:me |nos )?(?:escriba|escribas|escriban|textee|textees|texteen|contacte"
+                r"|contactes|contacten)(?: mas\b|$)"
+            ),
             r"no (?:quiero|deseo) (?:recibir )?(?:mas |sus |estos )*(?:mensajes|textos|sms)\b",
             r"no mas (?:mensajes|textos|sms)\b",
-            r"(?:deje|deja|dejen|pare|para|paren) de (?:enviar|mandar|escribir|textear|contactar"
-            r"|enviarme|mandarme|escribirme|textearme|contactarme)\b",
+            (
+                r"(?:deje|deja|dejen|pare|para|paren) de (?:enviar|mandar|escribir|textear"
+                r"|contactar|enviarme|mandarme|escribirme|textearme|contactarme)\b"
+            ),
             r"(?:darme|deme|denme|dame|dar) de baja\b",
-            r"(?:quiteme|quitenme|quitame|borreme|borrenme|elimineme|eliminenme) "
-            r"de (?:su|la|esta) lista\b",
+            (
+                r"(?:quiteme|quitenme|quitame|borreme|borrenme|elimineme|eliminenme) "
+                r"de (?:su|la|esta) lista\b"
+            ),
         ),
         urgent=("urgente", "urgencia", "emergencia"),
         calming=r"(?:no|nada|ninguna|sin|tampoco)(?: (?:es|muy|tan|una|tiene|hay|de))*",
@@ -237,16 +261,22 @@ VOCABULARIES: Mapping[str, Vocabulary] = {
             "svp stp sil vous te plait merci bonjour maintenant monsieur madame".split()
         ),
         refusals=(
-            r"(?:arretez|arrete|cessez) (?:de |d)(?:m |me |nous )?"
-            r"(?:menvoyer|mecrire|envoyer|ecrire|contacter|texter|harceler)",
+            (
+                r"(?:arretez|arrete|cessez) (?:de |d)(?:m |me |nous )?"
+                r"(?:menvoyer|mecrire|envoyer|ecrire|contacter|texter|harceler)"
+            ),
             r"(?:arretez|arrete|stop) (?:avec )?(?:vos|les|ces|tous les) (?:sms|textos|messages)\b",
-            r"ne (?:me|nous|m) ?(?:contactez|contacte|textez|envoyez|envoie|ecrivez|ecris) "
-            r"(?:plus|pas)\b",
+            (
+                r"ne (?:me|nous|m) ?(?:contactez|contacte|textez|envoyez|envoie|ecrivez|ecris) "
+                r"(?:plus|pas)\b"
+            ),
             r"ne (?:menvoyez|mecrivez|menvoie|mecris) (?:plus|pas)\b",
             r"nenvoyez plus\b",
             r"^plus de (?:sms|textos|messages)\b",
-            r"(?:veux|souhaite|desire|voulons) (?:plus|pas) (?:recevoir |avoir )?"
-            r"(?:de |vos |ces |d)?(?:sms|textos|messages)\b",
+            (
+                r"(?:veux|souhaite|desire|voulons) (?:plus|pas) (?:recevoir |avoir )?"
+                r"(?:de |vos |ces |d)?(?:sms|textos|messages)\b"
+            ),
             r"(?:retirez|enlevez|supprimez) (?:moi|mon numero)(?: de (?:votre|la|cette) liste|$)",
             r"(?:me desabonner|desabonnez moi|me desinscrire|desinscrivez moi)\b",
         ),
@@ -285,11 +315,18 @@ VOCABULARIES: Mapping[str, Vocabulary] = {
         refusals=(
             r"keine (?:weiteren )?(?:sms|nachrichten|texte|mitteilungen) mehr\b",
             r"(?:keine weiteren|nie wieder) (?:sms|nachrichten)\b",
-            r"(?:mir|uns|mich) (?:bitte )?(?:nicht|nie) (?:mehr|wieder) "
-            r"(?:schreiben|schreibt|anschreiben|kontaktieren|simsen|schicken)\b",
-            r"(?:schreiben|kontaktieren) sie (?:mir|mich|uns) (?:bitte )?(?:nicht|nie) "
-            r"(?:mehr|wieder)\b",
-            r"(?:aus|von) (?:der|ihrer|dieser|eurer) liste (?:streichen|loschen|nehmen|entfernen)\b",
+            (
+                r"(?:mir|uns|mich) (?:bitte )?(?:nicht|nie) (?:mehr|wieder) "
+                r"(?:schreiben|schreibt|anschreiben|kontaktieren|simsen|schicken)\b"
+            ),
+            (
+                r"(?:schreiben|kontaktieren) sie (?:mir|mich|uns) (?:bitte )?(?:nicht|nie) "
+                r"(?:mehr|wieder)\b"
+            ),
+            (
+                r"(?:aus|von) (?:der|ihrer|dieser|eurer) liste "
+                r"(?:streichen|loschen|nehmen|entfernen)\b"
+            ),
             r"(?:horen sie|hort|hor) (?:bitte )?auf (?:mir |mich |uns )?(?:zu |mit )",
             r"(?:will|mochte) (?:mich )?(?:abmelden|austragen)\b",
         ),
@@ -322,17 +359,24 @@ VOCABULARIES: Mapping[str, Vocabulary] = {
         help={"aiuto": PLAIN, **_INFO, "informazioni": PLAIN},
         courtesy=frozenset("per favore grazie prego ciao buongiorno adesso subito ora".split()),
         refusals=(
-            r"non (?:mi |ci )?(?:mandate|mandatemi|inviate|inviatemi|scrivete|scrivetemi|mandarmi"
-            r"|inviarmi|scrivermi|contattate|contattatemi|contattarmi)(?: \w+)? ?piu\b",
-            r"non (?:mandatemi|inviatemi|scrivetemi|contattatemi) (?:piu|altri|altro|sms|messaggi)\b",
+            (
+                r"non (?:mi |ci )?(?:mandate|mandatemi|inviate|inviatemi|scrivete|scrivetemi"
+                r"|mandarmi|inviarmi|scrivermi|contattate|contattatemi|contattarmi)(?: \w+)? ?piu\b"
+            ),
+            (
+                r"non (?:mandatemi|inviatemi|scrivetemi|contattatemi) "
+                r"(?:piu|altri|altro|sms|messaggi)\b"
+            ),
             r"(?:basta|niente|stop) (?:con )?(?:i |gli |questi )?(?:messaggi|sms)\b",
             r"non voglio (?:piu )?(?:ricevere )?(?:i |altri |piu |vostri )*(?:messaggi|sms)\b",
-            r"(?:smettete|smettetela|smetti|smettila) di "
-            r"(?:scriver|mandar|inviar|contattar|messaggiar)",
+            (
+                r"(?:smettete|smettetela|smetti|smettila) di "
+                r"(?:scriver|mandar|inviar|contattar|messaggiar)"
+            ),
             r"(?:toglietemi|cancellatemi|rimuovetemi) (?:dalla|da) (?:vostra |questa )?lista\b",
         ),
         urgent=("urgente", "urgenza", "emergenza"),
-        calming=r"(?:non|niente|nulla|nessuna|senza)(?: (?:e|di|molto|cosi|una|ce|particolarmente))*",
+        calming=r"(?:non|niente|nulla|nessuna|senza)(?: (?:e|di|molto|cosi|una|ce|davvero))*",
     ),
     "nl": Vocabulary(
         opt_out={
@@ -359,13 +403,19 @@ VOCABULARIES: Mapping[str, Vocabulary] = {
         refusals=(
             r"geen (?:enkele )?(?:sms|smsje|smsjes|berichten|berichtjes|appjes) meer\b",
             r"stop met (?:het )?(?:sturen|smsen|sms|appen|berichten|mij|me)\b",
-            r"stuur (?:mij|me|ons) (?:aub |alstublieft )?"
-            r"(?:geen (?:sms|smsjes|berichten)|niets meer|nooit meer|niet meer)\b",
-            r"(?:sms|app|schrijf|contacteer) (?:mij|me|ons) (?:aub |alstublieft )?"
-            r"(?:niet|nooit)(?: meer\b|$)",
+            (
+                r"stuur (?:mij|me|ons) (?:aub |alstublieft )?"
+                r"(?:geen (?:sms|smsjes|berichten)|niets meer|nooit meer|niet meer)\b"
+            ),
+            (
+                r"(?:sms|app|schrijf|contacteer) (?:mij|me|ons) (?:aub |alstublieft )?"
+                r"(?:niet|nooit)(?: meer\b|$)"
+            ),
             r"wil geen (?:sms|smsjes|berichten)\b",
-            r"(?:haal|verwijder|schrap) (?:mij|me|mijn nummer) (?:van|uit) (?:de|deze|uw|jullie) "
-            r"(?:lijst|bestand)\b",
+            (
+                r"(?:haal|verwijder|schrap) (?:mij|me|mijn nummer) (?:van|uit) "
+                r"(?:de|deze|uw|jullie) (?:lijst|bestand)\b"
+            ),
             r"schrijf (?:mij|me) uit\b",
             r"(?:wil|mag) (?:me|mij) (?:afmelden|uitschrijven)\b",
         ),
@@ -397,15 +447,23 @@ VOCABULARIES: Mapping[str, Vocabulary] = {
         courtesy=frozenset("por favor obrigado obrigada ola oi agora ja bom dia".split()),
         refusals=(
             r"nao (?:me |nos )?(?:envie|enviem|mande|mandem) (?:mais|nada|mensagens|sms)\b",
-            r"nao (?:me |nos )?(?:escreva|escrevam|contate|contatem|contacte|contactem)"
-            r"(?: mais\b|$)",
-            r"(?:pare|parem|para|deixe|deixem) de (?:me )?"
-            r"(?:enviar|mandar|escrever|contatar|contactar)",
-            r"nao (?:quero|desejo) (?:mais )?(?:receber )?(?:mais )?(?:as |suas |estas )*"
-            r"(?:mensagens|sms|torpedos)\b",
+            (
+                r"nao (?:me |nos )?(?:escreva|escrevam|contate|contatem|contacte|contactem)"
+                r"(?: mais\b|$)"
+            ),
+            (
+                r"(?:pare|parem|para|deixe|deixem) de (?:me )?"
+                r"(?:enviar|mandar|escrever|contatar|contactar)"
+            ),
+            (
+                r"nao (?:quero|desejo) (?:mais )?(?:receber )?(?:mais )?(?:as |suas |estas )*"
+                r"(?:mensagens|sms|torpedos)\b"
+            ),
             r"(?:chega|basta) de (?:mensagens|sms)\b",
-            r"(?:me )?(?:tire|tirem|remova|removam|retire)(?: me)? (?:da|desta|dessa) "
-            r"(?:sua )?lista\b",
+            (
+                r"(?:me )?(?:tire|tirem|remova|removam|retire)(?: me)? (?:da|desta|dessa) "
+                r"(?:sua )?lista\b"
+            ),
         ),
         urgent=("urgente", "urgencia", "emergencia"),
         calming=r"(?:nao|nada|nenhuma|sem)(?: (?:e|muito|tao|uma|ha|tem))*",
