@@ -46,7 +46,9 @@ def _named(values: dict[str, str]) -> dict[str, str]:
 
 
 Variables = Annotated[
-    dict[str, Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)]],
+    dict[
+        str, Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+    ],
     AfterValidator(_named),
 ]
 """[texting.variables]: an office's own, by name."""
@@ -56,7 +58,7 @@ def given_variables(tables: Mapping[str, Any]) -> set[str]:
     """Name the variables that the tables of a file give a value to, right or wrong."""
     texting, office = tables.get("texting"), tables.get("office")
     own = texting.get("variables") if isinstance(texting, dict) else None
-    given = {name for name, value in own.items() if value} if isinstance(own, dict) else set()
+    given = set(own) if isinstance(own, dict) else set()
     if isinstance(office, dict) and "number" in office:
         given.add("office_number")
     return given

@@ -64,7 +64,7 @@ def classify(  # noqa: PLR0911 - one for each way to be sure
         return Heard(Meaning.URGENT, urgent)
     for clause in clauses:  # "Found somebody else. Stop."
         alone = words.whole(clause, asked=False)
-        if alone and alone.meaning is Meaning.OPT_OUT and not alone.ambiguous:
+        if alone and alone.meaning is Meaning.OPT_OUT and alone.word in words.certain:
             return Heard(Meaning.OPT_OUT, alone.word, ambiguous=True)
     return _REPLY
 
@@ -94,6 +94,8 @@ class _Words:
         extra_opt_out: tuple[str, ...],
     ) -> None:
         spoken: list[Vocabulary] = [VOCABULARIES[code] for code in languages]
+        #: Those that are STOP even inside a longer message, if a sentence is nothing else.
+        self.certain = {word for one in spoken for word in one.opt_out.keys() - one.ambiguous}
         self._meanings: dict[str, Heard] = {}
         # What is entered first stays: leaving weighs more than asking for help.
         for word in map(simplified, extra_opt_out):
@@ -122,15 +124,14 @@ class _Words:
 
     def whole(self, text: str, *, asked: bool) -> Heard | None:
         """Read a message that is nothing but a known word, repeated or with courtesies."""
+        if asked and _squeezed(text) in self._agreement:
+            return Heard(Meaning.OPT_IN, self._agreement[_squeezed(text)])
         words = text.split()
         while words and not self._word(" ".join(words)) and words[0] in self._courtesy:
             words = words[1:]
         while words and not self._word(" ".join(words)) and words[-1] in self._courtesy:
             words = words[:-1]
-        bare = " ".join(words)
-        if asked and _squeezed(bare) in self._agreement:
-            return Heard(Meaning.OPT_IN, self._agreement[_squeezed(bare)])
-        heard = self._word(bare)
+        heard = self._word(" ".join(words))
         if heard is None and words:  # "stop stop", "stop unsubscribe"
             each = [self._word(word) for word in words]
             if all(one is not None and one.meaning is Meaning.OPT_OUT for one in each):

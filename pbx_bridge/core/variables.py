@@ -124,12 +124,13 @@ def of_call(  # noqa: PLR0913 - where each value comes from
         "line_name": line_name,
         "caller": caller.e164,
         "caller_name": caller_name(call.caller.name),
-        "time": _clock(began, code),
+        "time": clock(began, code),
         "day": language(code).days[began.weekday()],
     }
 
 
-def _clock(at: datetime, code: str) -> str:
+def clock(at: datetime, code: str) -> str:
+    """Tell the time of day as it is told in a language."""
     if not language(code).twelve_hours:
         return f"{at:%H:%M}"
     return f"{at.hour % 12 or 12}:{at:%M} {'am' if at.hour < 12 else 'pm'}"  # noqa: PLR2004 - noon
@@ -142,8 +143,8 @@ _A_NAME = re.compile(r"[^\W\d_](?:[^\W\d_]|[ '&,-]|\.(?!\S))*")
 _NO_NAMES = frozenset(
     "anonymous asterisk blocked caller cell cellular conference customer extension fraud freephone"
     " inconnu landline mobile name network number payphone pbx phone private restricted robocall"
-    " robocaller scam spam subscriber telemarketer telemarketing tollfree trunk unavailable unknown"
-    " unbekannt unassigned user voicemail voip withheld wireless".split()
+    " robocaller scam spam subscriber telemarketer telemarketing toll tollfree trunk unavailable"
+    " unbekannt unassigned unknown user voicemail voip withheld wireless".split()
 )
 _PLACES = frozenset(
     "usa canada mexico england scotland wales ireland australia germany france spain italy"

@@ -91,6 +91,7 @@ VOCABULARIES: Mapping[str, Vocabulary] = {
             "take me off": PLAIN,
             "go away": PLAIN,
             "no more": PLAIN,
+            "discontinue": PLAIN,
             "end all": PLAIN,
             "cancel all": PLAIN,
             "stpo": SLIP,
@@ -157,6 +158,14 @@ VOCABULARIES: Mapping[str, Vocabulary] = {
             r"(?:want|like|need|wish|choose|going) to (?:opt out|unsubscribe)\b",
             r"(?:revoke|withdraw) (?:my )?consent\b",
             r"(?:cancel|end) (?:all |the |these |my |your )*(?:texts|text messages|text alerts)\b",
+            (
+                r"(?:do not|dont|never) (?:call|phone|email) (?:me )?(?:or|and|nor) "
+                r"(?:text|txt|message|sms)\b"
+            ),
+            r"(?:stop|cease|discontinue) all (?:contact|communications?|texts|messages)\b",
+            r"cease and desist\b",
+            r"enough (?:with|of) (?:the|these|your|all the) (?:texts|messages|spam)\b",
+            r"get me off (?:of )?(?:your|ur|the|this|that) (?:\w+ )?list\b",
             r"leave (?:me|us) alone\b",
             r"lose (?:my|this) number\b",
         ),

@@ -44,6 +44,11 @@ class Wording:
 
         It names the office; the answer to HELP also whom to call (CTIA, carriers).
         """
+        template = self.answer(meaning, code)
+        return None if template is None else shorten(fill(template, self.values()), LONGEST)
+
+    def answer(self, meaning: Meaning, code: str = "") -> str | None:
+        """Give the template of a confirmation."""
         ours = language(code or self.language)
         built_in = {
             Meaning.OPT_OUT: ours.opted_out,
@@ -53,4 +58,4 @@ class Wording:
         if not self.confirm or meaning not in built_in:
             return None
         own = self.answers.get(code or self.language, {})
-        return shorten(fill(own.get(meaning, built_in[meaning]), self.values()), LONGEST)
+        return own.get(meaning, built_in[meaning])
