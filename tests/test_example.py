@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,12 +13,17 @@ from pbx_bridge import gateways
 from pbx_bridge.config import Config, load, parse
 from pbx_bridge.config.problems import fields
 from pbx_bridge.config.sections import Tariff, Texting
+from pbx_bridge.core.reply import Meaning
+from pbx_bridge.core.variables import VARIABLES
 
 EXAMPLE = Path(__file__).parent.parent / "pbx-bridge.example.toml"
 #: `#key = value` and `#[table]` are settings; `# Text` is prose.
 COMPLETE = re.sub(r"^#(?=[a-z\[])", "", EXAMPLE.read_text(encoding="utf-8"), flags=re.MULTILINE)
 #: Settings whose example is no default.
-EXAMPLES_ONLY = {"gateways", "last_resort", "blocked_numbers", "allowed_countries", "reasons"}
+EXAMPLES_ONLY = {
+    *("gateways", "last_resort", "blocked_numbers", "allowed_countries", "reasons"),
+    *("variables", "languages", "translations"),
+}
 
 
 def complete() -> Config:
@@ -40,12 +46,21 @@ def test_the_settings_commented_out_show_the_defaults() -> None:
         assert getattr(full, section) == getattr(short, section)
     for name in Texting.model_fields.keys() - EXAMPLES_ONLY:
         assert getattr(full.texting, name) == getattr(short.texting, name), name
+    for meaning in (Meaning.OPT_OUT, Meaning.OPT_IN, Meaning.HELP):
+        number = replace(short.wording(), office_number="+12125550100")  # an example in the file
+        assert full.wording().confirmation(meaning) == number.confirmation(meaning)
+    assert full.replies.confirm == short.replies.confirm
     assert full.pbx[0].inbound_contexts == short.pbx[0].inbound_contexts
     assert full.pbx[0].ignored_contexts == short.pbx[0].ignored_contexts
     assert full.pbx[0].answered_applications == short.pbx[0].answered_applications
     for reason, rule in short.rules().reasons.items():
         assert full.rules().reasons[reason].text == rule.text, reason
         assert full.rules().reasons[reason].act_on == rule.act_on, reason
+
+
+def test_it_lists_every_variable_with_its_meaning() -> None:
+    listed = re.findall(r"^#   \{(\w+)\} +(.+)$", EXAMPLE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert listed == [(variable.name, variable.meaning) for variable in VARIABLES.values()]
 
 
 def test_every_setting_is_in_it() -> None:

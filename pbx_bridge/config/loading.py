@@ -12,11 +12,12 @@ from pbx_bridge.config.lines import key_lines, nearest_line
 from pbx_bridge.config.problems import ConfigError, Mistake, Problem, key_name, mistakes, show
 from pbx_bridge.config.sections import Config, ConfiguredGateway, Tariff
 from pbx_bridge.config.values import did_you_mean
+from pbx_bridge.config.wording import given_variables, own_languages
 from pbx_bridge.core import number
 from pbx_bridge.core.delivery import Channel
 
 #: Tables that may be left out whole; validated all the same, so that their defaults are checked.
-_OPTIONAL_TABLES = ("texting", "spending", "database", "retention", "logging")
+_OPTIONAL_TABLES = ("texting", "replies", "spending", "database", "retention", "logging")
 _TOML_PLACE = re.compile(r"(?P<what>.*) \(at (?:line (?P<line>\d+), column \d+|end of document)\)")
 
 
@@ -67,6 +68,8 @@ def _validate(tables: dict[str, Any], folder: Path) -> tuple[list[Mistake], Conf
         "folder": folder,
         "country": _country(tables),
         "gateways": _for_texts(tables.get("gateways"), written["gateways"]),
+        "variables": given_variables(tables),
+        "languages": own_languages(tables),
     }
     try:
         config = Config.model_validate(written, context=context)

@@ -23,7 +23,6 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
-from pydantic_core import PydanticCustomError
 
 from pbx_bridge import gateways, ports
 from pbx_bridge.config.announcing import Announcing
@@ -36,6 +35,7 @@ from pbx_bridge.config.values import (
     Duration,
     FilePath,
     Interval,
+    Language,
     Name,
     Pattern,
     PingInterval,
@@ -46,24 +46,25 @@ from pbx_bridge.config.values import (
     TimeZone,
     a_table,
     did_you_mean,
+    misplaced,
     not_empty,
     spell,
 )
+from pbx_bridge.config.wording import Replies, Translation, Variables
 from pbx_bridge.core import number, pricing
 from pbx_bridge.core.call import Reason
 from pbx_bridge.core.delivery import Channel
+from pbx_bridge.core.languages import LANGUAGES, language
 from pbx_bridge.core.policy import LineRules, Moment, ReasonRule, Rules
 from pbx_bridge.core.tracker import Inbound
+from pbx_bridge.core.wording import Wording
 from pbx_bridge.hooks import HookSettings
 from pbx_bridge.secret import Secret
 from pbx_bridge.sender import Terms
 from pbx_bridge.sources.ami.source import AmiAccess
 from pbx_bridge.sources.records import RecordFiles
 
-DEFAULT_TEMPLATE = (
-    "Hello, this is {office}. Sorry that we missed your call just now."
-    " We will call you back as soon as we can."
-)
+DEFAULT_TEMPLATE = LANGUAGES["en"].first_text
 #: What counts as inbound unless the file says otherwise.
 _INBOUND = Inbound()
 
@@ -89,6 +90,14 @@ class Office(Section):
         default=(),
         description="the office's own numbers, which are never texted",
         examples=[["+12125550143"]],
+    )
+    number: TelephoneNumber | None = Field(
+        default=None,
+        description="the number to call back, {office_number} in a text",
+        examples=["+12125550100"],
+    )
+    language: Language = Field(
+        default="en", description="the language of the office's texts", examples=["es"]
     )
 
 
@@ -193,9 +202,16 @@ class Texting(Section):
     )
     template: Template = Field(
         default=DEFAULT_TEMPLATE,
-        description="the text; {office}, {line} and {caller} are filled in",
+        description="the text; {office} and other variables are filled in",
         examples=[DEFAULT_TEMPLATE],
     )
+    variables: Variables = {}
+    languages: dict[Country, Language] = Field(
+        default={},
+        description="the language for numbers of a country",
+        examples=['{ MX = "es" }'],
+    )
+    translations: tuple[Translation, ...] = ()
     reasons: Reasons = Reasons()
 
     @field_validator("gateways")
@@ -428,6 +444,9 @@ class Line(Section):
         description="gateways for this line's texts, in the order in which to try them",
         examples=[["twilio"]],
     )
+    language: Language | None = Field(
+        default=None, description="the language of this line's callers", examples=["es"]
+    )
 
     @field_validator("gateways")
     @classmethod
@@ -534,6 +553,7 @@ class Config(Section):
 
     office: Office = Field(description="a table [office] with name, country and timezone")
     texting: Texting
+    replies: Replies
     pbx: Annotated[tuple[Pbx, ...], AfterValidator(not_empty)] = Field(
         description="a table [[pbx]] for each PBX, with name, username and secret"
     )
@@ -566,13 +586,29 @@ class Config(Section):
             own_numbers=frozenset(self.office.own_numbers),
             allowed=number.family(self.office.country) if allowed is None else allowed,
             lines=self._lines(),
+            wording=self.wording(),
+        )
+
+    def wording(self) -> Wording:
+        """Give how the office speaks, and what it understands."""
+        return self.replies.wording(
+            office=self.office.name,
+            office_number=self.office.number,
+            country=self.office.country,
+            zone=self.office.timezone,
+            language=self.office.language,
+            line_languages=[line.language for line in self.lines if line.language],
+            by_region=self.texting.languages,
+            variables=self.texting.variables,
         )
 
     def _lines(self) -> dict[str, LineRules]:
         country = self.office.country
         return {
             number.normalise(line.number, country) or line.number: LineRules(
-                name=line.name, route=line.gateways or self.texting.gateways
+                name=line.name,
+                route=line.gateways or self.texting.gateways,
+                language=line.language or "",
             )
             for line in self.lines
         }
@@ -609,7 +645,13 @@ def defaults(country: str = "US") -> Rules:
     """Give the rules of an office that configured nothing, for calls from every country."""
     texting = Texting.model_validate({}, context={"gateways": ["console"]})
     return _rules(
-        "the office", country, texting, own_numbers=frozenset(), allowed=frozenset(), lines={}
+        "the office",
+        country,
+        texting,
+        own_numbers=frozenset(),
+        allowed=frozenset(),
+        lines={},
+        wording=Wording(office="the office"),
     )
 
 
@@ -621,6 +663,7 @@ def _rules(  # noqa: PLR0913 - the parts of the file
     own_numbers: frozenset[str],
     allowed: frozenset[str],
     lines: Mapping[str, LineRules],
+    wording: Wording,
 ) -> Rules:
     return Rules(
         office=office,
@@ -637,20 +680,25 @@ def _rules(  # noqa: PLR0913 - the parts of the file
         min_ring=texting.min_ring,
         max_per_hour=texting.max_per_hour,
         max_per_day=texting.max_per_day,
-        reasons={Reason(name): _reason_rule(texting, name) for name in Reasons.model_fields},
+        reasons={
+            Reason(name): _reason_rule(texting, name, wording.language)
+            for name in Reasons.model_fields
+        },
+        wording=wording,
     )
 
 
-def _reason_rule(texting: Texting, name: str) -> ReasonRule:
+def _reason_rule(texting: Texting, name: str, code: str) -> ReasonRule:
     own: ReasonSettings = getattr(texting.reasons, name)
+    template = texting.template
+    if "template" not in texting.model_fields_set:  # ours, in the office's own language
+        template = language(code).first_text
+    translations = {one: of.first_text for one, of in LANGUAGES.items() if one != code}
+    translations |= {of.language: of.template_for(name) for of in texting.translations}
     return ReasonRule(
         text=Reason(name) not in SILENT_REASONS if own.text is None else own.text,
-        template=texting.template if own.template is None else own.template,
+        template=template if own.template is None else own.template,
         delay=texting.delay if own.delay is None else own.delay,
         act_on=own.act_on if isinstance(own, VoicemailReasonSettings) else Moment.CALL_ENDED,
+        translations=translations,
     )
-
-
-def misplaced(message: str, *path: str | int) -> PydanticCustomError:
-    """Make an error about something inside the value being validated, at `path` from there."""
-    return PydanticCustomError("misplaced", "{message}", {"message": message, "path": path})

@@ -13,8 +13,11 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, ValidationInfo
+from pydantic_core import PydanticCustomError
 
-from pbx_bridge.core import number, text
+from pbx_bridge.core import number, variables
+from pbx_bridge.core.languages import LANGUAGES
+from pbx_bridge.core.text import LONGEST
 
 _UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 _DURATION = re.compile(r"(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?")
@@ -120,22 +123,48 @@ TelephoneNumber = Annotated[str, AfterValidator(_telephone_number)]
 """E.164; written so, or in the national form of the office's country."""
 
 
-def _template(value: str) -> str:
-    for wanted in sorted(text.placeholders(value)):
-        if wanted not in text.PLACEHOLDERS:
-            known = ", ".join(f"{{{name}}}" for name in text.PLACEHOLDERS)
-            raise ValueError(f"unknown placeholder {{{wanted}}}; known are {known}")
-    if "{" in re.sub(r"\{[^{}]*\}", "", value) or "}" in re.sub(r"\{[^{}]*\}", "", value):
-        raise ValueError("a brace stands alone; placeholders are written {office}")
+def _without_mistakes(value: str, info: ValidationInfo, *, about_call: bool) -> str:
+    given = (info.context or {}).get("variables", ())
+    problem = variables.problem(value, given, about_call=about_call)
+    if problem is not None:
+        raise ValueError(problem)
     return value
 
 
-Template = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=1600),
-    AfterValidator(_template),
-]
-"""The text of a message, with placeholders; 1600 characters is what gateways take at most."""
+def _template(value: str, info: ValidationInfo) -> str:
+    return _without_mistakes(value, info, about_call=True)
+
+
+def _answer(value: str, info: ValidationInfo) -> str:
+    return _without_mistakes(value, info, about_call=False)
+
+
+_Text = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST)
+]  # what gateways take at most
+
+Template = Annotated[_Text, AfterValidator(_template)]
+"""The text of a message about a call, with placeholders (`core.variables`)."""
+
+Answer = Annotated[_Text, AfterValidator(_answer)]
+"""The text that answers STOP, START or HELP: it knows the office, but no call."""
+
+
+def _language(value: str, info: ValidationInfo) -> str:
+    known = LANGUAGES.keys() | set((info.context or {}).get("languages", ()))
+    if value not in known:
+        raise ValueError(
+            f"no texts in this language; known are {', '.join(sorted(known))}; for another one"
+            " write [[texting.translations]]"
+        )
+    return value
+
+
+LanguageCode = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
+"""Two letters as in ISO 639-1."""
+
+Language = Annotated[str, AfterValidator(_language)]
+"""A language in which we have texts, or the office has."""
 
 
 def _pattern(value: str) -> str:
@@ -218,3 +247,8 @@ def a_table(value: Any) -> Any:
     if not isinstance(value, dict):
         raise ValueError('neither true, false nor a table; such as { ca = "/etc/ssl/pbx-ca.pem" }')  # noqa: TRY004 - see above
     return value
+
+
+def misplaced(message: str, *path: str | int) -> PydanticCustomError:
+    """Make an error about something inside the value being validated, at `path` from there."""
+    return PydanticCustomError("misplaced", "{message}", {"message": message, "path": path})

@@ -6,13 +6,15 @@ database, the command line and `explain`.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from pbx_bridge.core.call import Call, Disposition, Reason
 from pbx_bridge.core.number import Number, is_nobody, normalise
-from pbx_bridge.core.text import fill
+from pbx_bridge.core.text import LONGEST, fill, shorten
+from pbx_bridge.core.variables import of_call
+from pbx_bridge.core.wording import Wording
 
 
 class SkipReason(StrEnum):
@@ -68,6 +70,10 @@ class ReasonRule:
     template: str
     delay: timedelta
     act_on: Moment = Moment.CALL_ENDED
+    translations: Mapping[str, str] = field(default_factory=dict)  #: the template by language
+
+    def template_in(self, language: str) -> str:
+        return self.translations.get(language, self.template)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +82,7 @@ class LineRules:
 
     name: str  #: as the office calls it; may be empty
     route: tuple[str, ...]  #: gateways, in the order in which to try them
+    language: str = ""  #: of its callers; empty: as for every line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +104,7 @@ class Rules:
     max_per_hour: int
     max_per_day: int
     reasons: Mapping[Reason, ReasonRule]
+    wording: Wording = field(default_factory=Wording)
 
     def line(self, called: str) -> LineRules | None:
         """Give what is different for calls to a line, as the PBX names it."""
@@ -328,19 +336,27 @@ def decide(facts: Facts) -> Decision:
     ended = call.ended or facts.now
     return Send(
         to=_number(facts).e164,
-        body=fill(
-            rule.template,
-            {
-                "office": rules.office,
-                "line": call.line or rules.office,  # a record may not know which line it was
-                "caller": _number(facts).e164,
-            },
-        ),
+        body=_body(facts, rule),
         due_at=ended + rule.delay,
         expires_at=ended + rules.expires_after,
         region=_number(facts).region,
         stranger=facts.stranger,
     )
+
+
+def _body(facts: Facts, rule: ReasonRule) -> str:
+    """Fill the template in the language of the line or of the caller's country."""
+    rules, line, caller = facts.rules, facts.rules.line(facts.call.line), _number(facts)
+    code = rules.wording.language_for(line.language if line else "", caller.region)
+    values = rules.wording.values() | of_call(
+        facts.call,
+        caller,
+        line_name=line.name if line else "",
+        office=rules.office,
+        zone=rules.wording.zone,
+        code=code,
+    )
+    return shorten(fill(rule.template_in(code), values | {"office": rules.office}), LONGEST)
 
 
 #: How soon to look again at a text that waits for a conversation to end.

@@ -91,8 +91,8 @@ MISTAKES = [
     (
         "[texting]\ntemplate = 'Hi from {ofice}'",
         (
-            'LINE+1: texting.template = "Hi from {ofice}": unknown placeholder {ofice}; known are'
-            " {office}, {line}, {caller}"
+            'LINE+1: texting.template = "Hi from {ofice}": unknown placeholder {ofice}; did you'
+            " mean {office}?"
         ),
     ),
     (

@@ -1,0 +1,209 @@
+"""What the office says in each language that we know, unless it has words of its own.
+
+All in characters of GSM-7 (`core.text`), which costs some accents: where a word would have needed
+one that is not in there, another word was taken. `day` names are spelt right all the same.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Language:
+    """One language's words. The texts are templates of `{office}` and `{office_number|…}`."""
+
+    name: str  #: in English
+    first_text: str  #: to a caller who was missed
+    opted_out: str  #: answers STOP; nothing in it may be advertising
+    opted_in: str  #: answers START
+    help: str  #: answers HELP: who this is, and whom to ask
+    days: tuple[str, str, str, str, str, str, str]  #: from Monday
+    twelve_hours: bool = False  #: 3:05 pm rather than 15:05
+
+
+LANGUAGES: Mapping[str, Language] = {
+    "en": Language(
+        name="English",
+        first_text=(
+            "Hello, this is {office}. Sorry that we missed your call just now."
+            " We will call you back as soon as we can."
+        ),
+        opted_out="{office}: you will get no more texts from us. Reply START to get them again.",
+        opted_in=(
+            "{office}: you will again get a text when we miss your call."
+            " Reply HELP for help, STOP to get no more."
+        ),
+        help=(
+            "{office}: we text you when we miss your call. Questions? Call"
+            " {office_number|our office}. Reply STOP to get no more texts."
+        ),
+        days=("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
+        twelve_hours=True,
+    ),
+    "es": Language(
+        name="Spanish",
+        first_text=(
+            "Hola, le escribe {office}. Lamentamos no haber podido atender su llamada."
+            " Le llamaremos lo antes posible."
+        ),
+        opted_out=(
+            "{office}: ha cancelado nuestros mensajes de texto."
+            " Responda START para volver a recibirlos."
+        ),
+        opted_in=(
+            "{office}: vuelve a recibir un mensaje si no podemos atender su llamada."
+            " Responda AYUDA para ayuda, ALTO para cancelar."
+        ),
+        help=(
+            "{office}: le escribimos si no podemos atender su llamada. Para preguntas, llame a"
+            " {office_number|nuestra oficina}. Responda ALTO para cancelar."
+        ),
+        days=("lunes", "martes", "miércoles", "jueves", "viernes", "sábado", "domingo"),
+    ),
+    "fr": Language(
+        name="French",
+        first_text=(
+            "Bonjour, ici {office}. Nous n'avons pas pu prendre votre appel."
+            " Nous vous rappellerons dès que possible."
+        ),
+        opted_out=(
+            "{office} : vous ne recevrez plus de SMS de notre part."
+            " Répondez START pour en recevoir à nouveau."
+        ),
+        opted_in=(
+            "{office} : vous recevrez à nouveau un SMS en cas d'appel manqué."
+            " Répondez AIDE pour de l'aide, STOP ou ARRET pour ne plus en recevoir."
+        ),
+        help=(
+            "{office} : nous vous écrivons en cas d'appel manqué. Des questions ? Appelez"
+            " {office_number|notre bureau}. STOP ou ARRET pour ne plus recevoir de SMS."
+        ),
+        days=("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche"),
+    ),
+    "de": Language(
+        name="German",
+        first_text=(
+            "Guten Tag, hier ist {office}. Leider haben wir Ihren Anruf verpasst."
+            " Wir rufen Sie so bald wie möglich zurück."
+        ),
+        opted_out=(
+            "{office}: Sie erhalten keine SMS mehr von uns. Mit der Antwort START erhalten Sie"
+            " wieder welche."
+        ),
+        opted_in=(
+            "{office}: Sie erhalten wieder eine SMS, wenn wir Ihren Anruf verpassen."
+            " Antworten Sie HILFE für Hilfe, STOP zum Abmelden."
+        ),
+        help=(
+            "{office}: Wir schreiben, wenn wir Ihren Anruf verpasst haben. Fragen? Rufen Sie"
+            " {office_number|unser Büro} an. STOP beendet diese SMS."
+        ),
+        days=(
+            "Montag",
+            "Dienstag",
+            "Mittwoch",
+            "Donnerstag",
+            "Freitag",
+            "Samstag",
+            "Sonntag",
+        ),
+    ),
+    "it": Language(
+        name="Italian",
+        first_text=(
+            "Buongiorno, qui {office}. Ci dispiace di non aver risposto alla sua chiamata."
+            " La richiameremo appena possibile."
+        ),
+        opted_out=(
+            "{office}: non riceverà più i nostri SMS. Risponda START per riceverli di nuovo."
+        ),
+        opted_in=(
+            "{office}: riceverà di nuovo un SMS se perdiamo una sua chiamata."
+            " Risponda AIUTO per assistenza, STOP per non riceverne altri."
+        ),
+        help=(
+            "{office}: le scriviamo se perdiamo una sua chiamata. Domande? Chiami"
+            " {office_number|il nostro ufficio}. Risponda STOP per non ricevere altri SMS."
+        ),
+        days=(
+            "lunedì",
+            "martedì",
+            "mercoledì",
+            "giovedì",
+            "venerdì",
+            "sabato",
+            "domenica",
+        ),
+    ),
+    "nl": Language(
+        name="Dutch",
+        first_text=(
+            "Goedendag, dit is {office}. Helaas hebben wij uw oproep gemist."
+            " Wij bellen u zo snel mogelijk terug."
+        ),
+        opted_out=(
+            "{office}: u ontvangt geen sms meer van ons. Antwoord START om ze weer te ontvangen."
+        ),
+        opted_in=(
+            "{office}: u ontvangt weer een sms als wij uw oproep missen."
+            " Antwoord HULP voor hulp, STOP om te stoppen."
+        ),
+        help=(
+            "{office}: wij sturen u een sms als wij uw oproep missen. Vragen? Bel"
+            " {office_number|ons kantoor}. Antwoord STOP om geen sms meer te krijgen."
+        ),
+        days=(
+            "maandag",
+            "dinsdag",
+            "woensdag",
+            "donderdag",
+            "vrijdag",
+            "zaterdag",
+            "zondag",
+        ),
+    ),
+    "pt": Language(
+        name="Portuguese",
+        first_text=(
+            "Aqui é {office}. Lamentamos ter perdido a sua chamada. Ligaremos de volta em breve."
+        ),
+        opted_out=(
+            "{office}: deixou de receber as nossas mensagens. Responda START para voltar a receber."
+        ),
+        opted_in=(
+            "{office}: volta a receber uma mensagem quando perdermos a sua chamada."
+            " Responda AJUDA para ajuda, PARAR para cancelar."
+        ),
+        help=(
+            "{office}: enviamos mensagens quando perdemos a sua chamada. Perguntas? Ligue para"
+            " {office_number|o nosso telefone}. Responda PARAR para cancelar."
+        ),
+        days=(
+            "segunda-feira",
+            "terça-feira",
+            "quarta-feira",
+            "quinta-feira",
+            "sexta-feira",
+            "sábado",
+            "domingo",
+        ),
+    ),
+}
+
+#: What callers of an office in a country are likely to write back in, besides English.
+SPOKEN: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("US", "PR", "ES", "MX", "AR", "CL", "CO", "PE", "EC", "UY", "VE"), ("es",)),
+    **dict.fromkeys(("CA", "FR", "MC"), ("fr",)),
+    **dict.fromkeys(("DE", "AT", "LI"), ("de",)),
+    **dict.fromkeys(("PT", "BR"), ("pt",)),
+    **dict.fromkeys(("IT", "SM"), ("it",)),
+    "NL": ("nl",),
+    "BE": ("nl", "fr", "de"),
+    "LU": ("fr", "de"),
+    "CH": ("de", "fr", "it"),
+}
+
+
+def language(code: str) -> Language:
+    """Give a language's words, English ones for a language that we do not know."""
+    return LANGUAGES.get(code, LANGUAGES["en"])
