@@ -26,6 +26,7 @@ from pbx_bridge.core.delivery import (
     Accepted,
     Deferred,
     Message,
+    Purpose,
     Rejected,
     SendResult,
     State,
@@ -137,6 +138,7 @@ def _queued_and_claimed(gateway: str, to: str, body: str) -> Callable[[Connectio
             due_at=_FIRST_IN_LINE,
             expires_at=now + timedelta(minutes=5),
             shadow=False,
+            purpose=Purpose.TEST,
         )
         (message,) = outbox.claim_due(tx, now, 1, lambda *_: None)
         return message

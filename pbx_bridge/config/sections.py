@@ -5,8 +5,9 @@ Descriptions and examples of the fields are what mistakes are explained with.
 
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import quote
@@ -26,6 +27,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from pbx_bridge import gateways, ports
+from pbx_bridge.config.limits import BurstSettings, LimitSettings, QuietHoursSettings
 from pbx_bridge.config.values import (
     Age,
     Amount,
@@ -51,6 +53,7 @@ from pbx_bridge.config.values import (
 from pbx_bridge.core import number
 from pbx_bridge.core.call import Reason
 from pbx_bridge.core.delivery import Channel
+from pbx_bridge.core.limits import MICROS, Budget, PriceList
 from pbx_bridge.core.policy import LineRules, Moment, ReasonRule, Rules
 from pbx_bridge.core.tracker import Inbound
 from pbx_bridge.secret import Secret
@@ -193,6 +196,9 @@ class Texting(Section):
         description="the text; {office}, {line} and {caller} are filled in",
         examples=[DEFAULT_TEMPLATE],
     )
+    limits: LimitSettings = LimitSettings()
+    quiet_hours: QuietHoursSettings = QuietHoursSettings()
+    burst: BurstSettings = BurstSettings()
     reasons: Reasons = Reasons()
 
     @field_validator("gateways")
@@ -444,6 +450,14 @@ class Spending(Section):
         default=None, description="texts stop at this much in a calendar month", examples=[50]
     )
 
+    def budget(self) -> Budget:
+        """Give the limits as the policy needs them."""
+        return Budget(
+            per_day=None if self.max_per_day is None else _micros(self.max_per_day),
+            per_month=None if self.max_per_month is None else _micros(self.max_per_month),
+            currency=self.currency,
+        )
+
 
 class Hooks(Section):
     """Where gateways call us: receipts and replies. Off unless the table is there."""
@@ -486,6 +500,13 @@ class Tariff(Section):
     rate: Interval | None = Field(
         default=None, description="how fast it takes segments", examples=["1/s"]
     )
+
+    def price_list(self) -> PriceList:
+        """Give the prices as the policy needs them; what nobody told costs nothing."""
+        return PriceList(
+            0 if self.price is None else _micros(self.price),
+            {country: _micros(price) for country, price in self.prices.items()},
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -537,13 +558,20 @@ class Config(Section):
     def rules(self) -> Rules:
         """Give the settings as the policy needs them."""
         allowed = self.texting.allowed_countries
-        return _rules(
+        lines = self._lines()
+        rules = _rules(
             self.office.name,
             self.office.country,
             self.texting,
-            own_numbers=frozenset(self.office.own_numbers),
+            own_numbers=frozenset(self.office.own_numbers) | lines.keys(),
             allowed=number.family(self.office.country) if allowed is None else allowed,
-            lines=self._lines(),
+            lines=lines,
+        )
+        return replace(
+            rules,
+            zone=self.office.timezone,
+            budget=self.spending.budget(),
+            prices={name: one.tariff.price_list() for name, one in self.gateways.items()},
         )
 
     def _lines(self) -> dict[str, LineRules]:
@@ -600,6 +628,9 @@ def _rules(  # noqa: PLR0913 - the parts of the file
         min_ring=texting.min_ring,
         max_per_hour=texting.max_per_hour,
         max_per_day=texting.max_per_day,
+        limits=texting.limits.limits(),
+        quiet=texting.quiet_hours.quiet_hours(),
+        burst=texting.burst.rules(),
         reasons={Reason(name): _reason_rule(texting, name) for name in Reasons.model_fields},
     )
 
@@ -612,6 +643,10 @@ def _reason_rule(texting: Texting, name: str) -> ReasonRule:
         delay=texting.delay if own.delay is None else own.delay,
         act_on=own.act_on if isinstance(own, VoicemailReasonSettings) else Moment.CALL_ENDED,
     )
+
+
+def _micros(amount: Decimal) -> int:
+    return round(amount * MICROS)
 
 
 def misplaced(message: str, *path: str | int) -> PydanticCustomError:
