@@ -13,13 +13,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import Connection
 
-from pbx_bridge.core import burst
+from pbx_bridge.core import burst, policy
 from pbx_bridge.core.alerting import AlertKind
 from pbx_bridge.core.burst import Breaker, Circuit, Evidence
 from pbx_bridge.core.limits import Counts, Spent, block
 from pbx_bridge.core.number import Number, parse, zones
 from pbx_bridge.core.policy import Facts, LaterFacts, Rules, Skip, SkipReason
-from pbx_bridge.store import alerts, calls, consents, correspondents, guards, limits
+from pbx_bridge.store import alerts, callers, calls, guards, limits
 from pbx_bridge.store.outbox import MessageRecord
 
 #: What is usual is counted anew so often.
@@ -31,8 +31,7 @@ FIRST_STEP = "first_text"
 def about_the_caller(tx: Connection, facts: Facts, row: int) -> Facts:
     """Add what `ABOUT_THE_CALLER` needs, and the counts of this one number."""
     number, call, rules, now = _number(facts), facts.call, facts.rules, facts.now
-    consent = consents.opted_out(tx, number.e164)
-    known = correspondents.get(tx, number.e164)
+    known = callers.caller(tx, number.e164, number.national, call.began)
     counted = limits.of_number(
         tx,
         number.e164,
@@ -44,15 +43,15 @@ def about_the_caller(tx: Connection, facts: Facts, row: int) -> Facts:
     )
     return replace(
         facts,
-        opted_out_at=consent.at if consent is not None else None,
+        opted_out_at=known.opted_out_at,
         muted_until=known.muted_until,
         muted_why=known.muted_why,
         known_untextable=known.untextable,
         spoken_at=calls.spoken_since(tx, number.e164, number.national, call.began, row),
-        replied_at=limits.replied_since(tx, number.e164, call.began),
+        replied_at=known.replied_at,
         last_text=counted.last_about_line,
-        stranger=limits.is_stranger(tx, number.e164, number.national, call.began),
-        zones=_zones(number, rules, first=True),
+        stranger=known.stranger,
+        zones=_zones(number, rules, first=True) if policy.minds_the_hour(facts) else (),
         counts=Counts(
             number_day=counted.day,
             number_week=counted.week,
@@ -109,8 +108,7 @@ def held(tx: Connection, facts: Facts, objection: Skip) -> None:
 def about_later(tx: Connection, row: MessageRecord, rules: Rules, now: datetime) -> LaterFacts:
     """Gather what may have changed since a text was queued."""
     number = parse(row.to, rules.country)
-    consent = consents.opted_out(tx, row.to)
-    known = correspondents.get(tx, row.to)
+    known = callers.recipient(tx, row.to, row.created_at)
     later = LaterFacts(
         to=row.to,
         rules=rules,
@@ -119,10 +117,11 @@ def about_later(tx: Connection, row: MessageRecord, rules: Rules, now: datetime)
         expires_at=row.expires_at,
         zones=(rules.zone,),
         price=rules.price(row.gateway, row.region, row.segments),
-        opted_out_at=consent.at if consent is not None else None,
+        opted_out_at=known.opted_out_at,
         muted_until=known.muted_until,
         muted_why=known.muted_why,
         known_untextable=known.untextable,
+        replied_at=known.replied_at,
         spent=_spent(tx, rules, now, waiting=False),
     )
     if number is None:
@@ -131,7 +130,6 @@ def about_later(tx: Connection, row: MessageRecord, rules: Rules, now: datetime)
         later,
         zones=_zones(number, rules, first=row.step == FIRST_STEP),
         spoken_at=calls.spoken_since(tx, row.to, number.national, row.created_at),
-        replied_at=limits.replied_since(tx, row.to, row.created_at),
         in_call=calls.in_call(tx, row.to, number.national, now, row.call_row),
     )
 
@@ -142,8 +140,6 @@ def _zones(number: Number, rules: Rules, *, first: bool) -> Sequence[tzinfo]:
     Where the number does not tell, the office's own does for the answer to a call; for what comes
     later nothing does.
     """
-    if rules.quiet is None:
-        return ()
     found = _loaded(zones(number))
     return found or ((rules.zone,) if first else ())
 

@@ -448,10 +448,15 @@ def daily_cap(facts: Facts) -> Skip | None:
 
 
 def daily_spending(facts: Facts) -> Skip | None:
+    """What it cost, and what this text will."""
+    if facts.rules.budget.per_day is None:
+        return None
     return _daily_spending(facts.rules.budget, facts.spent, _price(facts))
 
 
 def monthly_spending(facts: Facts) -> Skip | None:
+    if facts.rules.budget.per_month is None:
+        return None
     return _monthly_spending(facts.rules.budget, facts.spent, _price(facts))
 
 
@@ -514,6 +519,14 @@ def explain(facts: Facts, checks: tuple[Check, ...] = CHECKS) -> list[Verdict]:
         if objection is not None:
             break
     return verdicts
+
+
+def minds_the_hour(facts: Facts) -> bool:
+    """Tell whether it matters what time it is where the caller is."""
+    quiet = facts.rules.quiet
+    if quiet is None:
+        return False
+    return not _answers_at_once(quiet, max(_soonest(facts), facts.now) - facts.ended)
 
 
 def decide(facts: Facts) -> Decision:
@@ -656,9 +669,7 @@ def _due_at(facts: Facts) -> datetime | None:
     """Tell when to text; None if that would be too late, or at no good hour."""
     quiet, soonest = facts.rules.quiet, _soonest(facts)
     at = max(soonest, facts.now)
-    if quiet is None or _answers_at_once(quiet, at - facts.ended):
-        return soonest
-    if allowed(at, facts.zones, quiet.window):
+    if quiet is None or not minds_the_hour(facts) or allowed(at, facts.zones, quiet.window):
         return soonest
     morning = next_allowed(at, facts.zones, quiet.window)
     if morning is None or morning >= facts.ended + facts.rules.expires_after:

@@ -1,4 +1,4 @@
-"""What the guards have to know: how many texts there were, of which kind, and what they cost.
+"""How many texts there were lately, of which kind, what became of them and what they cost.
 
 Counted are texts about missed calls that went out or still may, from when they were queued. In
 shadow mode (`shadow`) those that would have been sent count too.
@@ -15,9 +15,7 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
-    case,
     exists,
-    false,
     func,
     or_,
     select,
@@ -25,17 +23,12 @@ from sqlalchemy import (
 )
 
 from pbx_bridge.core.delivery import Blame, Channel, Purpose, State
-from pbx_bridge.core.reply import Meaning
 from pbx_bridge.store.outbox import NOT_COUNTED
-from pbx_bridge.store.schema import call, correspondent, outbound_call, receipt, reply
+from pbx_bridge.store.schema import correspondent, receipt
 from pbx_bridge.store.schema import message as table
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
-#: An unanswered call makes its caller no acquaintance before this; else a second call would do.
-ACQUAINTED_AFTER = timedelta(days=1)
-#: Calls from the office are looked through so far back.
-DIALLED_WITHIN = timedelta(days=30)
 
 Statement = Select[*tuple[Any, ...]]
 
@@ -173,25 +166,6 @@ _BILLS = {
     for shadow in (False, True)
     for waiting in (False, True)
 }
-_THEIRS = call.c.caller_e164 == bindparam("e164")
-_KNOWN = or_(
-    exists().where(_THEIRS, call.c.began < bindparam("long_ago")),
-    exists().where(_THEIRS, call.c.began < bindparam("began"), call.c.answered_at.is_not(None)),
-    exists().where(reply.c.sender_e164 == bindparam("e164")),
-    exists().where(table.c.recipient == bindparam("e164"), table.c.state == State.DELIVERED.value),
-)
-_DIALLED = exists().where(
-    outbound_call.c.began >= bindparam("dialled_since"),
-    outbound_call.c.began < bindparam("began"),
-    outbound_call.c.dialled.endswith(bindparam("dialled")),
-)
-#: One after the other: the calls from here are only looked through for who is else unknown.
-_IS_STRANGER = select(case((_KNOWN, false()), (_DIALLED, false()), else_=true()))
-_REPLIED = select(func.max(reply.c.received_at)).where(
-    reply.c.sender_e164 == bindparam("e164"),
-    reply.c.received_at >= bindparam("since"),
-    reply.c.meaning != Meaning.HELP.value,
-)
 _TIMES = {
     shadow: select(table.c.created_at).where(
         table.c.created_at >= bindparam("since"),
@@ -235,8 +209,6 @@ STATEMENTS: dict[str, Statement] = {
     **{f"of_number {shadow}": statement for shadow, statement in _OF_NUMBER.items()},
     **{f"of_all {shadow}": statement for shadow, statement in _OF_ALL.items()},
     **{f"bills {which}": statement for which, statement in _BILLS.items()},
-    "is_stranger": _IS_STRANGER,
-    "replied": _REPLIED,
     **{f"times {shadow}": statement for shadow, statement in _TIMES.items()},
     "last_ended": _LAST_ENDED,
     "refusals": _REFUSALS,
@@ -309,35 +281,6 @@ def bills(tx: Connection, since: datetime, *, shadow: bool, waiting: bool) -> li
     """Sum up what texts for any purpose cost since then; `waiting` ones as well or not."""
     found = tx.execute(_BILLS[shadow, waiting], {"since": since})
     return [Bill(row.gateway, row.region, row.micros, row.unbilled) for row in found]
-
-
-def is_stranger(
-    tx: Connection, e164: str, national_significant_number: str, began: datetime
-) -> bool:
-    """Tell whether the caller of a call that began then never had to do with the office.
-
-    An acquaintance is who was answered, called a day ago or earlier, wrote, got a text that
-    arrived, or was rung from here in the last month.
-    """
-    digits = national_significant_number
-    return bool(
-        tx.execute(
-            _IS_STRANGER,
-            {
-                "e164": e164,
-                "began": began,
-                "long_ago": began - ACQUAINTED_AFTER,
-                "dialled_since": began - DIALLED_WITHIN,
-                "dialled": digits if digits.isdigit() else "no number",
-            },
-        ).scalar_one()
-    )
-
-
-def replied_since(tx: Connection, e164: str, since: datetime) -> datetime | None:
-    """Tell when a number last wrote to us, at or after `since`, more than a call for HELP."""
-    at: datetime | None = tx.execute(_REPLIED, {"e164": e164, "since": since}).scalar_one()
-    return at
 
 
 def times(tx: Connection, since: datetime, until: datetime, *, shadow: bool) -> list[datetime]:
