@@ -18,8 +18,10 @@ import structlog
 
 from pbx_bridge.clock import utc_now
 from pbx_bridge.config import defaults
+from pbx_bridge.config.limits import BurstSettings
 from pbx_bridge.core import events as ev
 from pbx_bridge.core.events import ChannelState
+from pbx_bridge.core.limits import Limits
 from pbx_bridge.core.tracker import CallTracker, Inbound
 from pbx_bridge.followup import FollowUp
 from pbx_bridge.store import outbox
@@ -44,7 +46,11 @@ def missed_call(n: int) -> tuple[list[ev.CallEvent], ev.CallEvent]:
 async def main() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     calls = int(sys.argv[1]) if len(sys.argv) > 1 else 300
-    rules = replace(defaults(), shadow=False, max_per_hour=10**9, max_per_day=10**9)
+    rules = replace(
+        defaults(), shadow=False, max_per_hour=10**9, max_per_day=10**9,
+        # Every guard looks, and none objects.
+        limits=Limits(), burst=BurstSettings(floor=10**9, strangers_floor=10**9).rules(),
+    )  # fmt: skip
     keys = count()
     record, claim = [], []
     with tempfile.TemporaryDirectory(dir=".") as folder:

@@ -185,7 +185,7 @@ class HookServer:
         if len(parts) < 3 or parts[:2] != ["", "hooks"]:  # noqa: PLR2004 - /hooks/NAME
             return None
         name = unquote(parts[2])
-        gateway = self._gateways.get(name)
+        gateway: object = self._gateways.get(name)
         return (name, gateway, below) if isinstance(gateway, ReceivesHooks) else None
 
     def _caller(self, request: web.Request) -> str:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import Connection
 
+from pbx_bridge import history
 from pbx_bridge.core import events as ev
 from pbx_bridge.core import policy
 from pbx_bridge.core.call import (
@@ -27,15 +28,25 @@ from pbx_bridge.core.call import (
     StepKind,
     VoicemailReached,
 )
+from pbx_bridge.core.delivery import Purpose
 from pbx_bridge.core.number import parse
-from pbx_bridge.core.policy import Defer, Facts, Moment, Rules, Send, Skip, SkipReason
+from pbx_bridge.core.policy import (
+    Decision,
+    Defer,
+    Facts,
+    Moment,
+    Rules,
+    Send,
+    Skip,
+    SkipReason,
+    Verdict,
+)
 from pbx_bridge.core.text import segments
 from pbx_bridge.store import calls, feed, outbox
 from pbx_bridge.store.feed import FeedState
 
 #: Recovery begins so much before the feed was last seen whole: the PBX has a clock of its own.
 WATERMARK_MARGIN = timedelta(seconds=120)
-FIRST_STEP = "first_text"
 _VOICEMAIL = frozenset({Reason.VOICEMAIL_MESSAGE, Reason.VOICEMAIL_HANGUP})
 
 log = structlog.get_logger()
@@ -169,9 +180,7 @@ class Ledger:
         return self._decide(tx, row, call, Moment.VOICEMAIL_ENTERED, now)
 
     def _decide(self, tx: Connection, row: int, call: Call, moment: Moment, now: datetime) -> bool:
-        facts = self._facts(tx, row, call, moment, now)
-        verdicts = policy.explain(facts)
-        decision = policy.decide(facts)
+        decision, verdicts = self._judged(tx, row, call, moment, now)
         checks = [
             (
                 v.check,
@@ -185,6 +194,8 @@ class Ledger:
         else:
             outcome = "shadow" if self.rules.shadow else "text"
             rule, detail = str(call.reason), f"due {decision.due_at:%H:%M:%S} UTC"
+            if decision.note:
+                detail += f", {decision.note}"
         calls.save_decision(
             tx,
             row,
@@ -211,7 +222,7 @@ class Ledger:
         message_id = outbox.insert(
             tx,
             call_row=row,
-            step=FIRST_STEP,
+            step=history.FIRST_STEP,
             key=self._new_key(),
             to=send.to,
             body=send.body,
@@ -228,49 +239,47 @@ class Ledger:
         )
         return message_id is not None
 
+    def _judged(
+        self, tx: Connection, row: int, call: Call, moment: Moment, now: datetime
+    ) -> tuple[Decision, list[Verdict]]:
+        """Ask the checks in their order, and the database only for who passed the ones before."""
+        facts = self._facts(tx, row, call, moment, now)
+        verdicts = policy.explain(facts, policy.ABOUT_THE_CALL)
+        if verdicts[-1].objection is None:
+            facts = history.about_the_caller(tx, facts, row)
+            verdicts += policy.explain(facts, policy.ABOUT_THE_CALLER)
+        if verdicts[-1].objection is None:
+            facts = history.about_all(tx, facts)
+            limits = policy.explain(facts, policy.LIMITS)
+            if (objection := limits[-1].objection) is not None:
+                history.held(tx, facts, objection)
+            verdicts += limits
+        return policy.conclude(facts, verdicts), verdicts
+
     def _facts(self, tx: Connection, row: int, call: Call, moment: Moment, now: datetime) -> Facts:
-        rules = self.rules
-        number = parse(call.caller.number, rules.country)
-        facts = Facts(
+        """Give what the call itself tells."""
+        return Facts(
             call=call,
             now=now,
-            rules=rules,
+            rules=self.rules,
             moment=moment,
-            number=number,
+            number=parse(call.caller.number, self.rules.country),
             decided_at_voicemail=call.reason in _VOICEMAIL and _at_voicemail_before(tx, row),
-        )
-        if number is None:
-            return facts
-        last_day = outbox.count_since(tx, now - timedelta(days=1), shadow=rules.shadow)
-        last_hour = last_day
-        if last_day >= rules.max_per_hour:  # else the hour cannot have reached its cap
-            last_hour = outbox.count_since(tx, now - timedelta(hours=1), shadow=rules.shadow)
-        return replace(
-            facts,
-            last_text=outbox.last_sent(
-                tx, number.e164, call.line, now - rules.cooldown, shadow=rules.shadow
-            ),
-            spoken_at=calls.spoken_since(tx, number.e164, number.national, call.began, row),
-            texts_last_hour=last_hour,
-            texts_last_day=last_day,
         )
 
     def recheck(
         self, tx: Connection, row: outbox.MessageRecord, now: datetime
     ) -> Skip | Defer | None:
-        """Look at the world once more before a text goes out (for `outbox.claim_due`)."""
-        number = parse(row.to, self.rules.country)
-        if number is None or row.call_row is None:  # a test message is always wanted
+        """Look at the world once more before a text goes out (for `outbox.claim_due`).
+
+        Only a text about a missed call has to be wanted still. What confirms a STOP goes to just
+        those who said it; what our own people are to know, or asked for, is no customer's business.
+        """
+        if row.purpose is not Purpose.FOLLOW_UP:
             return None
         if self.rules.shadow and not row.shadow:
             return Skip(SkipReason.REASON_OFF, "texting was switched off meanwhile")
-        return policy.still_wanted(
-            to=row.to,
-            rules=self.rules,
-            now=now,
-            spoken_at=calls.spoken_since(tx, row.to, number.national, row.created_at),
-            in_call=calls.in_call(tx, row.to, number.national, now, row.call_row),
-        )
+        return policy.still_wanted(history.about_later(tx, row, self.rules, now))
 
     # -- gaps -------------------------------------------------------------------------------
 

@@ -37,7 +37,7 @@ from pbx_bridge.core.delivery import (
     after_attempt,
     after_lookup,
 )
-from pbx_bridge.core.pricing import Tariff
+from pbx_bridge.core.pricing import NO_PRICES, PriceList
 from pbx_bridge.core.routing import (
     SOUND,
     Circuit,
@@ -74,7 +74,7 @@ GOOD = {State.ACCEPTED, State.DELIVERED}
 class Terms:
     """What the office set down about its gateways; replaced as a whole when that changes."""
 
-    tariffs: Mapping[str, Tariff] = field(default_factory=dict)
+    prices: Mapping[str, PriceList] = field(default_factory=dict)
     #: From one segment to the next, of gateways that take them at some rate.
     intervals: Mapping[str, timedelta] = field(default_factory=dict)
     last_resort: str | None = None
@@ -244,9 +244,7 @@ class Sender:
         if (interval := terms.intervals.get(gateway)) is not None:
             free_at = max(now, self._free_at.get(gateway, now))
             self._free_at[gateway] = free_at + interval * max(1, row.segments)
-        tariff = terms.tariffs.get(gateway)
-        cost = tariff.micros(row.segments, row.region) if tariff is not None else 0
-        return Assigned(gateway, cost)
+        return Assigned(gateway, terms.prices.get(gateway, NO_PRICES).of(row.region, row.segments))
 
     async def _put_back(self, claimed: list[MessageRecord]) -> None:
         now = self._now()

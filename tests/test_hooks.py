@@ -8,6 +8,7 @@ from typing import Self
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from pbx_bridge import hooks, ports
 from pbx_bridge.core.delivery import Capabilities, LookupResult, Message, Receipt, SendResult, State
@@ -93,7 +94,7 @@ class World:
         values: dict[str, object] = {"data": b"a=1", "headers": {"signature": "yes"}} | more
         url = self.url + path
         async with http.post(
-            aiohttp.client.URL(url, encoded=True),
+            URL(url, encoded=True),
             **values,  # type: ignore[arg-type]
         ) as response:
             return response.status, await response.text()
@@ -244,14 +245,16 @@ def test_a_limiter_fills_evenly_and_forgets_the_oldest() -> None:
     assert len(limiter._paces) == hooks.MOST_ADDRESSES
 
 
-async def test_a_bug_in_a_gateway_is_no_ones_end(world: World) -> None:
+async def test_a_bug_in_a_gateway_is_no_ones_end(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def hook(_: HookRequest) -> HookAnswer:
         raise ZeroDivisionError
 
-    world.gateway.hook = hook  # type: ignore[method-assign]
+    monkeypatch.setattr(world.gateway, "hook", hook)
     async with world.running() as http:
         assert (await world.call(http))[0] == 500
-        del world.gateway.hook
+        monkeypatch.undo()
         assert (await world.call(http))[0] == 200
 
 

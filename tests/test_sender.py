@@ -39,7 +39,7 @@ from pbx_bridge.core.delivery import (
     Uncertain,
 )
 from pbx_bridge.core.policy import Skip, SkipReason
-from pbx_bridge.core.pricing import Tariff
+from pbx_bridge.core.pricing import PriceList
 from pbx_bridge.core.routing import Circuit, CircuitRules, Standing
 from pbx_bridge.sender import Sender, Terms
 from pbx_bridge.store import consents, correspondents, outbox, standings
@@ -711,8 +711,8 @@ async def test_one_that_asks_for_a_pause_gets_it_for_all(world: World) -> None:
 
 
 async def test_the_price_is_of_the_list_until_the_gateway_tells_its_own(world: World) -> None:
-    tariffs = {"test": Tariff(price=Decimal("0.01"), prices={"GB": Decimal("0.04")})}
-    world.options["terms"] = Terms(tariffs=tariffs)
+    prices = {"test": PriceList(10_000, {"GB": 40_000})}
+    world.options["terms"] = Terms(prices=prices)
     world.gateway.answers = [
         Accepted("1"),
         Accepted("2", Price(Decimal("0.0083"), "USD")),

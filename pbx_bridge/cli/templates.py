@@ -140,12 +140,12 @@ def _in_force(config: Config) -> Iterator[_Shown]:
             yield _Shown(what=what, language=code, template=template, values=_values(rules, code))
     for code in codes:
         for meaning, what in _ANSWERS.items():
-            template = wording.answer(meaning, code)
-            if template is not None:
+            answer = wording.answer(meaning, code)
+            if answer is not None:
                 yield _Shown(
                     what=what,
                     language=code if code in LANGUAGES else "en",
-                    template=template,
+                    template=answer,
                     values=wording.values(),
                     answers=meaning,
                 )

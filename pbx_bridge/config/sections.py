@@ -5,7 +5,7 @@ Descriptions and examples of the fields are what mistakes are explained with.
 
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
@@ -26,6 +26,7 @@ from pydantic import (
 
 from pbx_bridge import gateways, ports
 from pbx_bridge.config.announcing import Announcing
+from pbx_bridge.config.limits import BurstSettings, LimitSettings, QuietHoursSettings
 from pbx_bridge.config.values import (
     Age,
     Amount,
@@ -51,11 +52,13 @@ from pbx_bridge.config.values import (
     spell,
 )
 from pbx_bridge.config.wording import Replies, Translation, Variables
-from pbx_bridge.core import number, pricing
+from pbx_bridge.core import number
 from pbx_bridge.core.call import Reason
 from pbx_bridge.core.delivery import Channel
 from pbx_bridge.core.languages import LANGUAGES, language
+from pbx_bridge.core.limits import Budget
 from pbx_bridge.core.policy import LineRules, Moment, ReasonRule, Rules
+from pbx_bridge.core.pricing import PriceList, to_micros
 from pbx_bridge.core.tracker import Inbound
 from pbx_bridge.core.wording import Wording
 from pbx_bridge.hooks import HookSettings
@@ -212,6 +215,9 @@ class Texting(Section):
         examples=['{ MX = "es" }'],
     )
     translations: tuple[Translation, ...] = ()
+    limits: LimitSettings = LimitSettings()
+    quiet_hours: QuietHoursSettings = QuietHoursSettings()
+    burst: BurstSettings = BurstSettings()
     reasons: Reasons = Reasons()
 
     @field_validator("gateways")
@@ -466,6 +472,14 @@ class Spending(Section):
         default=None, description="texts stop at this much in a calendar month", examples=[50]
     )
 
+    def budget(self) -> Budget:
+        """Give the limits as the policy needs them."""
+        return Budget(
+            per_day=None if self.max_per_day is None else to_micros(self.max_per_day),
+            per_month=None if self.max_per_month is None else to_micros(self.max_per_month),
+            currency=self.currency,
+        )
+
 
 class Hooks(Section):
     """Where gateways call us: receipts and replies. Off unless the table is there."""
@@ -527,6 +541,13 @@ class Tariff(Section):
         default=None, description="how fast it takes segments", examples=["1/s"]
     )
 
+    def price_list(self) -> PriceList:
+        """Give the prices as the policy needs them; what nobody told costs nothing."""
+        return PriceList(
+            0 if self.price is None else to_micros(self.price),
+            {country: to_micros(price) for country, price in self.prices.items()},
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class ConfiguredGateway:
@@ -579,15 +600,25 @@ class Config(Section):
     def rules(self) -> Rules:
         """Give the settings as the policy needs them."""
         allowed = self.texting.allowed_countries
-        return _rules(
+        lines = self._lines()
+        rules = _rules(
             self.office.name,
             self.office.country,
             self.texting,
-            own_numbers=frozenset(self.office.own_numbers),
+            own_numbers=frozenset(self.office.own_numbers) | lines.keys(),
             allowed=number.family(self.office.country) if allowed is None else allowed,
-            lines=self._lines(),
+            lines=lines,
             wording=self.wording(),
         )
+        return replace(
+            rules,
+            zone=self.office.timezone,
+            budget=self.spending.budget(),
+            prices=self._prices(),
+        )
+
+    def _prices(self) -> dict[str, PriceList]:
+        return {name: configured.tariff.price_list() for name, configured in self.gateways.items()}
 
     def wording(self) -> Wording:
         """Give how the office speaks, and what it understands."""
@@ -615,14 +646,12 @@ class Config(Section):
 
     def terms(self) -> Terms:
         """Give what the sender needs to know about the gateways."""
-        tariffs = {name: configured.tariff for name, configured in self.gateways.items()}
         return Terms(
-            tariffs={
-                name: pricing.Tariff(price=tariff.price, prices=tariff.prices)
-                for name, tariff in tariffs.items()
-            },
+            prices=self._prices(),
             intervals={
-                name: tariff.rate for name, tariff in tariffs.items() if tariff.rate is not None
+                name: configured.tariff.rate
+                for name, configured in self.gateways.items()
+                if configured.tariff.rate is not None
             },
             last_resort=self.texting.last_resort,
             currency=self.spending.currency,
@@ -680,6 +709,9 @@ def _rules(  # noqa: PLR0913 - the parts of the file
         min_ring=texting.min_ring,
         max_per_hour=texting.max_per_hour,
         max_per_day=texting.max_per_day,
+        limits=texting.limits.limits(),
+        quiet=texting.quiet_hours.quiet_hours(),
+        burst=texting.burst.rules(),
         reasons={
             Reason(name): _reason_rule(texting, name, wording.language)
             for name in Reasons.model_fields

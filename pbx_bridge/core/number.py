@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import phonenumbers
-from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType
+from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType, timezone
 
 _DIALABLE = re.compile(r"\+?[0-9(][0-9 ()./-]{1,30}")
 _DIGIT_RUN = re.compile(r"\+?[0-9]{3,}")
@@ -48,9 +48,18 @@ _UNTEXTABLE = {
     PhoneNumberType.VOICEMAIL: "a voicemail access number",
 }
 
-#: +44 is one numbering plan, but its islands parse as regions of their own: a customer with a
-#: Jersey SIM is no foreigner to an office in London.
-_FAMILIES = {"GB": frozenset({"GB", "GG", "JE", "IM"})}
+#: One country to its people and its carriers, several to ISO 3166 and libphonenumber: a customer
+#: with a Jersey SIM is no foreigner in London, nor one from San Juan in New York. The rest of +1
+#: is: a text to Jamaica (+1 876) or the Bahamas (+1 242) is international, and how pumping pays.
+_ONE_COUNTRY = (
+    frozenset({"GB", "GG", "JE", "IM"}),
+    frozenset({"US", "PR", "VI", "GU", "AS", "MP"}),
+)
+#: The region of satellite telephones and international freephone numbers.
+_NO_COUNTRY = "001"
+
+#: A number that may be in more zones than this says nothing: +1 800 has 42, Russian mobiles 16.
+MOST_ZONES = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +92,15 @@ def parse(text: str, country: str) -> Number | None:
         number = _valid(f"+{text}", country)
     if number is None:
         return None
+    region = phonenumbers.region_code_for_number(number) or _NO_COUNTRY
+    untextable = _UNTEXTABLE.get(phonenumbers.number_type(number), "")
+    if region == _NO_COUNTRY:
+        untextable = untextable or "a number of no country (satellite, international)"
     return Number(
         e164=phonenumbers.format_number(number, PhoneNumberFormat.E164),
-        region=phonenumbers.region_code_for_number(number) or "001",
+        region=region,
         national=phonenumbers.national_significant_number(number),
-        untextable=_UNTEXTABLE.get(phonenumbers.number_type(number), ""),
+        untextable=untextable,
     )
 
 
@@ -104,7 +117,19 @@ def is_country(code: str) -> bool:
 
 def family(country: str) -> frozenset[str]:
     """Give the regions that an office in `country` regards as its own."""
-    return _FAMILIES.get(country, frozenset({country}))
+    return next((one for one in _ONE_COUNTRY if country in one), frozenset({country}))
+
+
+@lru_cache(maxsize=1024)
+def zones(number: Number) -> tuple[str, ...]:
+    """Name the time zones in which a number may be; empty if that says nothing.
+
+    By the number's prefix. Who has moved with their mobile is somewhere else.
+    """
+    names = timezone.time_zones_for_number(phonenumbers.parse(number.e164))
+    if timezone.UNKNOWN_TIMEZONE in names or len(names) > MOST_ZONES:
+        return ()
+    return tuple(names)
 
 
 def dialled_digits(dial_string: str) -> str:

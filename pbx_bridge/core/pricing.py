@@ -1,30 +1,33 @@
-"""What a text costs, by a gateway's price list: in millionths of the office's currency."""
+"""What a text costs, by a gateway's price list: in millionths of the office's currency (micros)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 
-MICRO = Decimal(1_000_000)
+MICROS = 1_000_000
+"""Money is counted in these: a segment costs 7900 of them, and floats would lose some."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tariff:
-    """A gateway's prices of one segment, in the office's currency; an unknown one is nothing."""
+@dataclass(frozen=True, slots=True)
+class PriceList:
+    """What one segment costs through a gateway, in micros; 0 where nobody said."""
 
-    price: Decimal | None = None
-    prices: Mapping[str, Decimal] = field(default_factory=dict)  #: by region of the number
+    usual: int = 0
+    of_regions: Mapping[str, int] = field(default_factory=dict)
 
-    def micros(self, segments: int, region: str) -> int:
-        """Give what so many segments to a number of that region cost."""
-        price = self.prices.get(region, self.price)
-        return 0 if price is None else to_micros(price * segments)
+    def of(self, region: str, segments: int) -> int:
+        """Give what a text is expected to cost."""
+        return segments * self.of_regions.get(region, self.usual)
+
+
+NO_PRICES = PriceList()
 
 
 def to_micros(amount: Decimal) -> int:
     """Give an amount in millionths, rounded half up."""
-    return int((amount * MICRO).quantize(Decimal(1), ROUND_HALF_UP))
+    return int((amount * MICROS).quantize(Decimal(1), ROUND_HALF_UP))
 
 
 def from_micros(micros: int) -> Decimal:
     """Give the amount of so many millionths."""
-    return Decimal(micros) / MICRO
+    return Decimal(micros) / MICROS

@@ -40,7 +40,8 @@ from pbx_bridge.core.delivery import (
     SendResult,
     Uncertain,
 )
-from pbx_bridge.gateways import _mail, _web
+from pbx_bridge.gateways import _mail
+from pbx_bridge.gateways._number import quoted
 from pbx_bridge.ports import GatewayProblem
 from pbx_bridge.secret import Secret
 
@@ -431,4 +432,4 @@ def _blame(step: _Step, code: int, text: str) -> Blame:
 
 def _said(text: str) -> str:
     """Make a server's words fit for log and listing: no addresses of customers."""
-    return _web.quoted(_ADDRESS.sub(r"…@\1", text))
+    return quoted(_ADDRESS.sub(r"…@\1", text))

@@ -1,27 +1,39 @@
 """Whether to text: one row for each way to be told no, and the one way to be texted."""
 
+import re
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from pbx_bridge.core.call import Call, Caller, Disposition, HungUpBy, Reason
+from pbx_bridge.core.limits import Budget, Counts, Limits, Spent
 from pbx_bridge.core.number import parse
 from pbx_bridge.core.policy import (
+    ABOUT_THE_CALL,
+    ABOUT_THE_CALLER,
     CHECKS,
+    LIMITS,
+    Decision,
     Defer,
     Facts,
+    LaterFacts,
     Moment,
     ReasonRule,
     Rules,
     Send,
     Skip,
     SkipReason,
+    conclude,
     decide,
     explain,
     still_wanted,
 )
+from pbx_bridge.core.pricing import PriceList
+from pbx_bridge.core.quiet import QuietHours, Window
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
@@ -107,6 +119,35 @@ AT_VOICEMAIL = replace(
     },
 )
 
+NEW_YORK = ZoneInfo("America/New_York")  #: where it is four in the morning, NOW
+LONDON = ZoneInfo("Europe/London")  #: where it is nine
+#: Texts from nine to eight; who has just called is answered at no other hour.
+DAYTIME = QuietHours(Window(time(9), time(20)), immediate_within=None)
+AT_NIGHT = replace(RULES, quiet=DAYTIME)
+WITH_LIMITS = replace(
+    RULES,
+    allowed_countries=frozenset({"US", "PR"}),
+    limits=Limits(
+        per_number_per_day=2,
+        per_number_per_week=4,
+        per_block_per_hour=3,
+        per_block_per_day=10,
+        per_line_per_hour=20,
+        per_region_per_day=5,
+        strangers_per_hour=15,
+        stranger_min_ring=timedelta(seconds=4),
+        max_per_minute=12,
+    ),
+    budget=Budget(per_day=100_000, per_month=1_000_000),
+    prices={"main": PriceList(7900, {"PR": 20_000})},
+)
+
+
+def counted(number: str = "", *, stranger: bool = False, **counts: int) -> Facts:
+    """Give what is known of a caller, one of the counts being what it is."""
+    return facts(number=number, rules=WITH_LIMITS, stranger=stranger, counts=Counts(**counts))
+
+
 OBJECTIONS: list[tuple[SkipReason, Facts]] = [
     (
         SkipReason.UNOBSERVED,
@@ -138,10 +179,35 @@ OBJECTIONS: list[tuple[SkipReason, Facts]] = [
         facts({"reason": Reason.RANG_CANCELLED, "began": NOW - timedelta(seconds=1)}),
     ),
     (SkipReason.TOO_LATE, facts(now=NOW + timedelta(minutes=30))),
+    (SkipReason.OPTED_OUT, facts(opted_out_at=NOW - timedelta(days=400))),
+    (SkipReason.MUTED, facts(muted_until=NOW + timedelta(hours=1), muted_why="a machine")),
+    (SkipReason.KNOWN_UNTEXTABLE, facts(known_untextable="a landline")),
     (SkipReason.SPOKEN_SINCE, facts(spoken_at=NOW)),
+    (SkipReason.REPLIED, facts(replied_at=NOW)),
     (SkipReason.COOLING_DOWN, facts(last_text=NOW)),
-    (SkipReason.HOURLY_CAP, facts(texts_last_hour=30)),
-    (SkipReason.DAILY_CAP, facts(texts_last_day=200)),
+    (
+        SkipReason.STRANGER_TOO_SHORT,
+        facts(
+            {"reason": Reason.RANG_CANCELLED, "began": NOW - timedelta(seconds=3)},
+            rules=WITH_LIMITS,
+            stranger=True,
+        ),
+    ),
+    (SkipReason.QUIET_HOURS, facts(rules=AT_NIGHT, zones=(NEW_YORK,))),
+    (SkipReason.QUIET_HOURS, facts(rules=AT_NIGHT, zones=())),
+    (SkipReason.NUMBER_DAILY_CAP, counted(number_day=2)),
+    (SkipReason.NUMBER_WEEKLY_CAP, counted(number_week=4)),
+    (SkipReason.BURST, facts(burst="21 texts wanted within ten minutes")),
+    (SkipReason.BLOCK_HOURLY_CAP, counted(block_hour=3)),
+    (SkipReason.BLOCK_DAILY_CAP, counted(block_day=10)),
+    (SkipReason.STRANGERS_CAP, counted(strangers_hour=15, stranger=True)),
+    (SkipReason.LINE_CAP, counted(line_hour=20)),
+    (SkipReason.REGION_CAP, counted(region_day=5, number="+17875551234")),
+    (SkipReason.MINUTE_CAP, counted(minute=12)),
+    (SkipReason.HOURLY_CAP, counted(hour=30)),
+    (SkipReason.DAILY_CAP, counted(day=200)),
+    (SkipReason.DAILY_SPENDING, facts(rules=WITH_LIMITS, spent=Spent(day=95_000))),
+    (SkipReason.MONTHLY_SPENDING, facts(rules=WITH_LIMITS, spent=Spent(month=1_000_000))),
 ]
 
 
@@ -155,6 +221,108 @@ def test_each_objection(reason: SkipReason, given: Facts) -> None:
 
 def test_every_reason_to_skip_is_tried() -> None:
     assert {reason for reason, _ in OBJECTIONS} == set(SkipReason)
+
+
+def test_every_objection_is_documented() -> None:
+    """docs/guards.md has a row for each, and for nothing else."""
+    guide = (Path(__file__).parents[2] / "docs" / "guards.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `(\w+)` \|", guide, re.MULTILINE) == [
+        check.__name__ for check in CHECKS
+    ]
+    told = {name for row in re.findall(r"^\| `\w+` \|.*$", guide, re.MULTILINE)
+            for name in re.findall(r"`(\w+)`", row)}  # fmt: skip
+    assert {str(reason) for reason in SkipReason} <= told
+
+
+def test_just_below_each_limit_the_caller_is_texted() -> None:
+    below = Counts(
+        number_day=1, number_week=3, block_hour=2, block_day=9, line_hour=19, region_day=4,
+        strangers_hour=14, minute=11, hour=29, day=199,
+    )  # fmt: skip
+    for number in ("+12125550142", "+17875551234"):
+        known = facts(number=number, rules=WITH_LIMITS, stranger=True, counts=below)
+        assert isinstance(decide(replace(known, spent=Spent(day=80_000, month=980_000))), Send)
+
+
+def test_a_limit_of_nothing_is_none() -> None:
+    many = Counts(
+        number_day=99, number_week=99, block_hour=99, block_day=99, line_hour=99, region_day=99,
+        strangers_hour=99, minute=99,
+    )  # fmt: skip
+    assert isinstance(decide(facts(counts=many, stranger=True, spent=Spent(day=10**12))), Send)
+
+
+def test_the_caps_of_strangers_and_of_foreign_regions_hold_for_nobody_else() -> None:
+    assert isinstance(decide(counted(strangers_hour=15)), Send)
+    assert isinstance(decide(counted(region_day=5)), Send)
+
+
+def test_a_text_must_be_paid_for_out_of_what_is_left() -> None:
+    """A second segment, or a dearer country, may be what is too much."""
+    nearly = Spent(day=92_000)
+    assert isinstance(decide(facts(rules=WITH_LIMITS, spent=nearly)), Send)
+    assert is_skipped(decide(facts(rules=WITH_LIMITS, spent=nearly, number="+17875551234")))
+    long = {r: replace(rule, template="x" * 161) for r, rule in RULES.reasons.items()}
+    assert is_skipped(decide(facts(rules=replace(WITH_LIMITS, reasons=long), spent=nearly)))
+
+
+def test_a_text_of_unknown_price_goes_until_the_limit_is_reached() -> None:
+    unpriced = replace(WITH_LIMITS, prices={})
+    assert isinstance(decide(facts(rules=unpriced, spent=Spent(day=99_999))), Send)
+    assert is_skipped(decide(facts(rules=unpriced, spent=Spent(day=100_000))))
+    nothing_to_spend = replace(unpriced, budget=Budget(per_day=0))
+    assert isinstance(decide(facts(rules=nothing_to_spend)), Send), "a modem costs nothing"
+    assert is_skipped(decide(facts(rules=replace(WITH_LIMITS, budget=Budget(per_day=0)))))
+
+
+def is_skipped(decision: Decision) -> bool:
+    return isinstance(decision, Skip)
+
+
+def test_the_number_that_was_called_is_our_own_too() -> None:
+    decision = decide(facts({"line": "(212) 555-0188"}, number="+12125550188"))
+    assert isinstance(decision, Skip)
+    assert decision.reason is SkipReason.OWN_NUMBER
+
+
+class TestQuietHours:
+    """It is four in the morning in New York."""
+
+    def test_who_has_just_called_may_be_answered(self) -> None:
+        quiet = replace(DAYTIME, immediate_within=timedelta(minutes=2))
+        at_once = replace(AT_NIGHT, quiet=quiet)
+        decision = decide(facts(rules=at_once, zones=(NEW_YORK,)))
+        assert isinstance(decision, Send)
+        assert decision.due_at == NOW + timedelta(seconds=20)
+        found_late = facts(rules=at_once, zones=(NEW_YORK,), now=NOW + timedelta(minutes=3))
+        assert is_skipped(decide(found_late)), "it was found in the records, minutes later"
+
+    def test_a_text_that_can_wait_for_morning_does(self) -> None:
+        patient = replace(AT_NIGHT, expires_after=timedelta(hours=12))
+        decision = decide(facts(rules=patient, zones=(NEW_YORK,)))
+        assert isinstance(decision, Send)
+        assert decision.due_at == NOW + timedelta(hours=5)
+        assert decision.note
+
+    def test_it_must_be_a_good_hour_in_every_zone(self) -> None:
+        assert isinstance(decide(facts(rules=AT_NIGHT, zones=(LONDON,))), Send)
+        assert is_skipped(decide(facts(rules=AT_NIGHT, zones=(LONDON, NEW_YORK))))
+
+    def test_what_time_it_is_there_is_told(self) -> None:
+        decision = decide(facts(rules=AT_NIGHT, zones=(NEW_YORK, LONDON, NEW_YORK)))
+        assert isinstance(decision, Skip)
+        assert decision.detail == "it is 04:00 to 09:00 there"
+
+
+def test_stage_after_stage_is_judged_as_all_at_once() -> None:
+    """The ledger looks up what each stage needs only when the one before let the call pass."""
+    for _, given in OBJECTIONS:
+        verdicts = explain(given, ABOUT_THE_CALL)
+        for stage in (ABOUT_THE_CALLER, LIMITS):
+            if verdicts[-1].objection is None:
+                verdicts += explain(given, stage)
+        assert verdicts == explain(given)
+        assert conclude(given, verdicts) == decide(given)
 
 
 def test_explain_tells_every_check_up_to_the_one_that_objects() -> None:
@@ -191,27 +359,64 @@ def test_the_pbx_ending_a_call_at_once_is_no_wrong_number() -> None:
     assert isinstance(decide(facts({"began": NOW, "reason": Reason.UNAVAILABLE})), Send)
 
 
+def later(**more: Any) -> LaterFacts:
+    base = LaterFacts(
+        to="+12125550142",
+        rules=RULES,
+        now=NOW,
+        queued_at=NOW - timedelta(seconds=20),
+        expires_at=NOW + timedelta(minutes=30),
+        zones=(LONDON,),
+    )
+    return replace(base, **more)
+
+
+LATER: list[tuple[SkipReason, LaterFacts]] = [
+    (SkipReason.OPTED_OUT, later(opted_out_at=NOW)),
+    (SkipReason.MUTED, later(muted_until=NOW + timedelta(hours=1), muted_why="a machine")),
+    (SkipReason.KNOWN_UNTEXTABLE, later(known_untextable="a landline")),
+    (SkipReason.SPOKEN_SINCE, later(spoken_at=NOW)),
+    (SkipReason.REPLIED, later(replied_at=NOW)),
+    (SkipReason.BLOCKED, later(to="+12125550666")),
+    (SkipReason.DAILY_SPENDING, later(rules=WITH_LIMITS, spent=Spent(day=95_000), price=7900)),
+    (SkipReason.MONTHLY_SPENDING, later(rules=WITH_LIMITS, spent=Spent(month=1_000_000))),
+    (SkipReason.QUIET_HOURS, later(rules=AT_NIGHT, zones=(NEW_YORK,))),
+    (SkipReason.QUIET_HOURS, later(rules=AT_NIGHT, zones=())),
+]
+
+
 class TestStillWanted:
     """The last look at the world before a text goes out."""
 
-    def look(self, **more: Any) -> Skip | Defer | None:
-        known: dict[str, Any] = {"to": "+12125550142", "spoken_at": None, "in_call": False}
-        return still_wanted(rules=RULES, now=NOW, **(known | more))
-
     def test_yes(self) -> None:
-        assert self.look() is None
+        assert still_wanted(later()) is None
+        assert still_wanted(later(rules=WITH_LIMITS)) is None
+        assert still_wanted(later(rules=AT_NIGHT)) is None
+        assert still_wanted(later(muted_until=NOW)) is None, "it is over"
 
-    def test_spoken_meanwhile(self) -> None:
-        objection = self.look(spoken_at=NOW)
+    @pytest.mark.parametrize(("reason", "given"), LATER, ids=[str(r) for r, _ in LATER])
+    def test_each_objection(self, reason: SkipReason, given: LaterFacts) -> None:
+        objection = still_wanted(given)
         assert isinstance(objection, Skip)
-        assert objection.reason is SkipReason.SPOKEN_SINCE
-
-    def test_blocked_meanwhile(self) -> None:
-        objection = self.look(to="+12125550666")
-        assert isinstance(objection, Skip)
-        assert objection.reason is SkipReason.BLOCKED
+        assert objection.reason is reason
+        assert objection.detail
 
     def test_on_the_phone_now(self) -> None:
-        objection = self.look(in_call=True)
+        objection = still_wanted(later(in_call=True))
         assert isinstance(objection, Defer)
         assert objection.until > NOW
+
+    def test_it_waits_for_morning_if_it_can(self) -> None:
+        objection = still_wanted(
+            later(rules=AT_NIGHT, zones=(NEW_YORK,), expires_at=NOW + timedelta(hours=12))
+        )
+        assert isinstance(objection, Defer)
+        assert objection.until == NOW + timedelta(hours=5)
+
+    def test_an_immediate_answer_is_late_after_its_time(self) -> None:
+        quiet = replace(DAYTIME, immediate_within=timedelta(minutes=2))
+        rules = replace(RULES, quiet=quiet)
+        assert still_wanted(later(rules=rules, zones=(NEW_YORK,))) is None
+        tried_for_long = NOW - timedelta(minutes=3)
+        objection = still_wanted(later(rules=rules, zones=(NEW_YORK,), queued_at=tried_for_long))
+        assert isinstance(objection, Skip)

@@ -1,0 +1,96 @@
+"""When a text may arrive: the hours in which people are not to be woken, by their own clock.
+
+A number tells at best a few zones in which its owner may be. A text may go when it is a good time
+in all of them. Zones come in as objects: which rules of summer time they follow is theirs to know.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta, tzinfo
+
+EVERY_DAY = frozenset(range(7))
+#: So far ahead is looked for a good time: a week, for whom only one day will do, and its edges.
+HORIZON = 9
+_DAY = timedelta(days=1)
+_SECOND = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """When texts may go: from `opens` until just before `closes`, over midnight if that is earlier.
+
+    The same time twice is the whole day. A day of the week is the day that the clock shows.
+    """
+
+    opens: time
+    closes: time
+    days: frozenset[int] = EVERY_DAY  #: Monday is 0
+
+    def holds(self, local: datetime) -> bool:
+        """Tell whether it is open when the clock on the wall shows this."""
+        if local.weekday() not in self.days:
+            return False
+        now = local.time()
+        if self.opens < self.closes:
+            return self.opens <= now < self.closes
+        return now >= self.opens or now < self.closes
+
+
+@dataclass(frozen=True, slots=True)
+class QuietHours:
+    """An office's setting."""
+
+    window: Window  #: when texts may go
+    #: Who called so lately is awake, and may be answered at any hour; None: nobody is.
+    immediate_within: timedelta | None
+
+
+def allowed(at: datetime, zones: Sequence[tzinfo], window: Window) -> bool:
+    """Tell whether the window is open in all these zones; where nobody knows any, it is not."""
+    return bool(zones) and all(window.holds(at.astimezone(zone)) for zone in zones)
+
+
+def next_allowed(at: datetime, zones: Sequence[tzinfo], window: Window) -> datetime | None:
+    """Give the first instant from `at` on at which it is allowed.
+
+    None if there is none within a week: without zones, or if they never agree.
+    """
+    if allowed(at, zones, window):
+        return at
+    for moment in sorted({m for zone in zones for m in _changes(at, zone, window) if m > at}):
+        if allowed(moment, zones, window):
+            return moment
+    return None
+
+
+def _changes(at: datetime, zone: tzinfo, window: Window) -> Iterator[datetime]:
+    """Give the instants at which a window may open: its hour, a new day, a clock that is set."""
+    today = at.astimezone(zone).date()
+    for days in range(HORIZON):
+        for shown in (window.opens, time()):
+            there = datetime.combine(today + days * _DAY, shown, zone)
+            # In autumn the clock shows an hour twice.
+            yield there.astimezone(UTC)
+            yield there.replace(fold=1).astimezone(UTC)
+    for days in range(HORIZON):
+        day = at.astimezone(UTC) + days * _DAY
+        if _offset(day, zone) != _offset(day + _DAY, zone):
+            yield _clock_set(day, day + _DAY, zone)
+
+
+def _clock_set(before: datetime, after: datetime, zone: tzinfo) -> datetime:
+    """Find the second at which a zone's clocks are set, somewhere between two instants."""
+    # Zones change at whole seconds.
+    before, after = before.replace(microsecond=0), after.replace(microsecond=0)
+    old = _offset(before, zone)
+    while after - before > _SECOND:
+        middle = before + (after - before) // _SECOND // 2 * _SECOND
+        if _offset(middle, zone) == old:
+            before = middle
+        else:
+            after = middle
+    return after
+
+
+def _offset(at: datetime, zone: tzinfo) -> timedelta | None:
+    return at.astimezone(zone).utcoffset()

@@ -1,0 +1,253 @@
+"""What a decision depends on, looked up: the caller's history, the counts, how the breaker stands.
+
+Called by the ledger inside its transaction, in the order of `policy.CHECKS`, so that a call that is
+not to be texted anyway costs no queries. Which time zones there are is asked here too: the core is
+given zones, not their names.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from sqlalchemy import Connection
+
+from pbx_bridge.core import burst, policy
+from pbx_bridge.core.alerting import AlertKind
+from pbx_bridge.core.burst import Breaker, Circuit, Evidence
+from pbx_bridge.core.limits import Counts, Spent, block
+from pbx_bridge.core.number import Number, parse, zones
+from pbx_bridge.core.policy import Facts, LaterFacts, Rules, Skip, SkipReason
+from pbx_bridge.store import alerts, callers, calls, guards, limits
+from pbx_bridge.store.outbox import MessageRecord
+
+#: What is usual is counted anew so often.
+USUAL_FOR = timedelta(days=1)
+#: Steps of a sequence that answer a call at once; the office's own zone will do for these.
+FIRST_STEP = "first_text"
+
+
+def about_the_caller(tx: Connection, facts: Facts, row: int) -> Facts:
+    """Add what `ABOUT_THE_CALLER` needs, and the counts of this one number."""
+    number, call, rules, now = _number(facts), facts.call, facts.rules, facts.now
+    known = callers.caller(tx, number.e164, number.national, call.began)
+    counted = limits.of_number(
+        tx,
+        number.e164,
+        call.line,
+        block=block(number.e164, rules.limits.block_digits),
+        cooldown=rules.cooldown,
+        now=now,
+        shadow=rules.shadow,
+    )
+    return replace(
+        facts,
+        opted_out_at=known.opted_out_at,
+        muted_until=known.muted_until,
+        muted_why=known.muted_why,
+        known_untextable=known.untextable,
+        spoken_at=calls.spoken_since(tx, number.e164, number.national, call.began, row),
+        replied_at=known.replied_at,
+        last_text=counted.last_about_line,
+        stranger=known.stranger,
+        zones=_zones(number, rules, first=True) if policy.minds_the_hour(facts) else (),
+        counts=Counts(
+            number_day=counted.day,
+            number_week=counted.week,
+            block_hour=counted.block_hour,
+            block_day=counted.block_day,
+        ),
+    )
+
+
+def about_all(tx: Connection, facts: Facts) -> Facts:
+    """Add what `LIMITS` needs; the breaker is moved on, and people are told if it turned."""
+    rules, now = facts.rules, facts.now
+    region = _number(facts).region
+    seen = limits.of_all(
+        tx, facts.call.line, region, window=burst.WINDOW, now=now, shadow=rules.shadow
+    )
+    counts = replace(
+        facts.counts,
+        line_hour=seen.line_hour,
+        region_day=seen.region_day,
+        strangers_hour=seen.strangers_hour,
+        minute=seen.minute,
+        hour=seen.hour,
+        day=seen.day,
+    )
+    return replace(
+        facts,
+        counts=counts,
+        spent=_spent(tx, rules, now, waiting=True),
+        burst=_breaker(tx, facts, seen),
+    )
+
+
+def held(tx: Connection, facts: Facts, objection: Skip) -> None:
+    """Write down that a text was wanted and one of `LIMITS` held it back."""
+    rules, now = facts.rules, facts.now
+    if rules.burst is not None:
+        guards.keep_breaker(tx, burst.hold(guards.breaker(tx), facts.stranger, now))
+    since = {
+        SkipReason.DAILY_SPENDING: now - limits.DAY,
+        SkipReason.MONTHLY_SPENDING: _month(rules, now),
+    }.get(objection.reason)
+    if since is not None and guards.first_since(tx, objection.reason.value, since, now):
+        alerts.raise_alert(
+            tx,
+            now=now,
+            kind=AlertKind.SPENDING,
+            subject=objection.reason.value,
+            text=f"The spending limit is reached: {objection.detail}. No more texts go out;"
+            " missed calls are still written down.",
+        )
+
+
+def about_later(tx: Connection, row: MessageRecord, rules: Rules, now: datetime) -> LaterFacts:
+    """Gather what may have changed since a text was queued."""
+    number = parse(row.to, rules.country)
+    known = callers.recipient(tx, row.to, row.created_at)
+    later = LaterFacts(
+        to=row.to,
+        rules=rules,
+        now=now,
+        queued_at=row.created_at,
+        expires_at=row.expires_at,
+        zones=(rules.zone,),
+        price=rules.price(row.gateway, row.region, row.segments),
+        opted_out_at=known.opted_out_at,
+        muted_until=known.muted_until,
+        muted_why=known.muted_why,
+        known_untextable=known.untextable,
+        replied_at=known.replied_at,
+        spent=_spent(tx, rules, now, waiting=False),
+    )
+    if number is None:
+        return later
+    return replace(
+        later,
+        zones=_zones(number, rules, first=row.step == FIRST_STEP),
+        spoken_at=calls.spoken_since(tx, row.to, number.national, row.created_at),
+        in_call=calls.in_call(tx, row.to, number.national, now, row.call_row),
+    )
+
+
+def _zones(number: Number, rules: Rules, *, first: bool) -> Sequence[tzinfo]:
+    """Give the zones in which somebody may be.
+
+    Where the number does not tell, the office's own does for the answer to a call; for what comes
+    later nothing does.
+    """
+    found = _loaded(zones(number))
+    return found or ((rules.zone,) if first else ())
+
+
+@lru_cache(maxsize=256)
+def _loaded(names: tuple[str, ...]) -> tuple[tzinfo, ...]:
+    try:
+        return tuple(ZoneInfo(name) for name in names)
+    except ZoneInfoNotFoundError:  # libphonenumber may know a zone that is newer than this system
+        return ()
+
+
+def _spent(tx: Connection, rules: Rules, now: datetime, *, waiting: bool) -> Spent:
+    """Sum up what texts cost, those that are not billed yet at the price that is expected."""
+    budget = rules.budget
+
+    def since(start: datetime) -> int:
+        return sum(
+            bill.micros + rules.price(bill.gateway, bill.region, bill.unbilled_segments)
+            for bill in limits.bills(tx, start, shadow=rules.shadow, waiting=waiting)
+        )
+
+    return Spent(
+        day=since(now - limits.DAY) if budget.per_day is not None else 0,
+        month=since(_month(rules, now)) if budget.per_month is not None else 0,
+    )
+
+
+def _month(rules: Rules, now: datetime) -> datetime:
+    """Give when the month began, by the office's calendar."""
+    here = now.astimezone(rules.zone)
+    return here.replace(day=1, hour=0, minute=0, second=0, microsecond=0, fold=0).astimezone(UTC)
+
+
+def _breaker(tx: Connection, facts: Facts, seen: limits.OfAll) -> str:
+    """Let the breaker judge; give why it holds back this text, or nothing."""
+    rules, now = facts.rules, facts.now
+    if rules.burst is None:
+        return ""
+    before = guards.breaker(tx)
+    known = _with_the_usual(tx, before, facts, seen)
+    after, objection = burst.judge(known, _evidence(tx, known, facts, seen), rules.burst, now)
+    if after != before:
+        guards.keep_breaker(tx, after)
+    if after.circuit is not before.circuit:
+        alerts.raise_alert(
+            tx,
+            now=now,
+            kind=AlertKind.BURST,
+            subject="texts",
+            text=_news(after, rules),
+        )
+    return objection
+
+
+def _with_the_usual(tx: Connection, breaker: Breaker, facts: Facts, seen: limits.OfAll) -> Breaker:
+    """Count what is usual, where that can matter; weeks of texts are not counted every time."""
+    now, rules = facts.now, facts.rules
+    wanted = seen.window + breaker.held_in_window(now)[0] + 1
+    fresh = now - breaker.usual_at < USUAL_FOR
+    if rules.burst is None or wanted <= rules.burst.floor or fresh:
+        return breaker
+    times = limits.times(tx, now - burst.MEMORY, now - burst.WINDOW, shadow=rules.shadow)
+    return replace(breaker, usual=burst.usual(times), usual_at=now)
+
+
+def _evidence(tx: Connection, breaker: Breaker, facts: Facts, seen: limits.OfAll) -> Evidence:
+    """Gather what can matter as the breaker stands."""
+    now = facts.now
+    evidence = Evidence(
+        stranger=facts.stranger,
+        texts=seen.window,
+        strangers=seen.window_strangers,
+        minute=seen.minute,
+    )
+    if breaker.circuit is Circuit.HALF_OPEN:
+        probes = limits.fates(tx, breaker.since)
+        return replace(evidence, good_probes=probes.good, bad_probes=probes.bad)
+    if breaker.circuit is Circuit.OPEN or not seen.bad_day or facts.rules.burst is None:
+        return evidence
+    most = facts.rules.burst.undelivered_of
+    last = limits.last_ended(tx, max(now - burst.FATES_FOR, breaker.since), most)
+    hour_ago = max(now - burst.REFUSALS_FOR, breaker.since)
+    return replace(
+        evidence,
+        ended=last.good + last.bad,
+        undelivered=last.bad,
+        refusals=limits.refusals(tx, hour_ago, burst.SPAM_CODES),
+    )
+
+
+def _news(breaker: Breaker, rules: Rules) -> str:
+    whom = "Texts" if breaker.everybody else "Texts to strangers"
+    prefix = "In shadow mode: " if rules.shadow else ""
+    match breaker.circuit:
+        case Circuit.OPEN:
+            assert breaker.until is not None  # noqa: S101 - it is set with the state
+            until = breaker.until.astimezone(rules.zone)
+            return (
+                f"{prefix}{whom} are held back until {until:%H:%M}: {breaker.why}."
+                " Missed calls are still written down."
+            )
+        case Circuit.HALF_OPEN:
+            return f"{prefix}{whom} are tried again, one a minute, after: {breaker.why}."
+        case Circuit.CLOSED:
+            return f"{prefix}Texts go out again as usual."
+
+
+def _number(facts: Facts) -> Number:
+    assert facts.number is not None  # noqa: S101 - without one nothing is looked up
+    return facts.number

@@ -1,0 +1,136 @@
+"""What is known of one caller, from all over the database, in one statement.
+
+A text's decision and the last look before it goes out both need all of it; asked one by one it
+would cost as much as writing the call down.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    bindparam,
+    case,
+    exists,
+    false,
+    func,
+    or_,
+    select,
+    true,
+)
+
+from pbx_bridge.core.delivery import State
+from pbx_bridge.core.reply import Meaning
+from pbx_bridge.store.consents import ConsentKind
+from pbx_bridge.store.schema import call, consent, correspondent, message, outbound_call, reply
+
+#: An unanswered call makes its caller no acquaintance before this; else a second call would do.
+ACQUAINTED_AFTER = timedelta(days=1)
+#: Calls from the office are looked through so far back.
+DIALLED_WITHIN = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is known of an address."""
+
+    opted_out_at: datetime | None  #: the STOP that holds
+    muted_until: datetime | None
+    muted_why: str
+    untextable: str  #: why it can get no texts; empty if it can
+    replied_at: datetime | None  #: last, since the time asked about; HELP is no reply
+    stranger: bool = False
+
+
+Statement = Select[*tuple[Any, ...]]
+
+_LEARNED = correspondent.c.address == bindparam("address")
+
+
+def _learned(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    return select(column).where(_LEARNED).scalar_subquery().label(column.key)
+
+
+# Made once: see calls.py.
+_COLUMNS = (
+    select(case((consent.c.kind == ConsentKind.OPT_OUT.value, consent.c.at)))
+    .where(consent.c.address == bindparam("address"))
+    .order_by(consent.c.id.desc())
+    .limit(1)
+    .scalar_subquery()
+    .label("opted_out_at"),
+    _learned(correspondent.c.muted_until),
+    _learned(correspondent.c.muted_why),
+    _learned(correspondent.c.untextable),
+    select(func.max(reply.c.received_at))
+    .where(
+        reply.c.sender_e164 == bindparam("address"),
+        reply.c.received_at >= bindparam("since"),
+        reply.c.meaning != Meaning.HELP.value,
+    )
+    .scalar_subquery()
+    .label("replied_at"),
+)
+_THEIRS = call.c.caller_e164 == bindparam("address")
+_ACQUAINTED = or_(
+    exists().where(_THEIRS, call.c.began < bindparam("long_ago")),
+    exists().where(_THEIRS, call.c.began < bindparam("since"), call.c.answered_at.is_not(None)),
+    exists().where(reply.c.sender_e164 == bindparam("address")),
+    exists().where(
+        message.c.recipient == bindparam("address"), message.c.state == State.DELIVERED.value
+    ),
+)
+_RUNG_FROM_HERE = exists().where(
+    outbound_call.c.began >= bindparam("dialled_since"),
+    outbound_call.c.began < bindparam("since"),
+    outbound_call.c.dialled.endswith(bindparam("dialled")),
+)
+_LATER: Statement = select(*_COLUMNS)
+_CALLER: Statement = select(
+    *_COLUMNS,
+    # One after the other: calls from here are only looked through for who is else unknown.
+    case((_ACQUAINTED, false()), (_RUNG_FROM_HERE, false()), else_=true()).label("stranger"),
+)
+
+#: Every statement here, for a test that none of them goes through a whole table.
+STATEMENTS = {"later": _LATER, "caller": _CALLER}
+
+
+def caller(tx: Connection, e164: str, national_significant_number: str, began: datetime) -> Known:
+    """Give what is known of the caller of a call that began then.
+
+    A stranger is who was never answered, did not call a day ago or earlier, never wrote, got no
+    text that arrived, and was not rung from here in the last month.
+    """
+    digits = national_significant_number
+    row = tx.execute(
+        _CALLER,
+        {
+            "address": e164,
+            "since": began,
+            "long_ago": began - ACQUAINTED_AFTER,
+            "dialled_since": began - DIALLED_WITHIN,
+            # Every number ends with nothing, or with a %.
+            "dialled": digits if digits.isdigit() else "no number",
+        },
+    ).one()
+    return _known(row, stranger=bool(row.stranger))
+
+
+def recipient(tx: Connection, address: str, since: datetime) -> Known:
+    """Give what is known of whom a text is for that was queued then; strangers or not."""
+    return _known(tx.execute(_LATER, {"address": address, "since": since}).one())
+
+
+def _known(row: Any, *, stranger: bool = False) -> Known:
+    return Known(
+        opted_out_at=row.opted_out_at,
+        muted_until=row.muted_until,
+        muted_why=row.muted_why or "",
+        untextable=row.untextable or "",
+        replied_at=row.replied_at,
+        stranger=stranger,
+    )
