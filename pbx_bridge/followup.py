@@ -21,7 +21,7 @@ from pbx_bridge.core.events import CallEvent
 from pbx_bridge.core.policy import Defer, Rules, Skip
 from pbx_bridge.core.tracker import CallTracker
 from pbx_bridge.ledger import Ledger, Recovered, Search, Told
-from pbx_bridge.ports import Clock, Emit
+from pbx_bridge.ports import Announce, Clock, Emit
 from pbx_bridge.store import feed, outbox
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.feed import FeedState
@@ -60,6 +60,8 @@ class FollowUp:
         new_key: Callable[[], str],
         wake: Callable[[], None],
         recover: Recover | None = None,
+        raised: Callable[[], None] = lambda: None,
+        announce: Announce = lambda _: None,
         checkpoint: Callable[[str], None] = lambda _name: None,
     ) -> None:
         self._db = db
@@ -68,6 +70,8 @@ class FollowUp:
         self._now = now
         self._wake = wake
         self._recover = recover
+        self._raised = raised
+        self._announce = announce
         self._checkpoint = checkpoint
         #: None only wakes the one who waits.
         self._inbox: asyncio.Queue[_Item | None] = asyncio.Queue(INBOX_SIZE)
@@ -87,6 +91,10 @@ class FollowUp:
     @rules.setter
     def rules(self, rules: Rules) -> None:
         self._ledger.rules = rules
+
+    def tell_missed_calls(self, *, wanted: bool) -> None:
+        """Say whether the staff want an alert of each missed call."""
+        self._ledger.tells_missed_calls = wanted
 
     def recheck(
         self, tx: Connection, row: outbox.MessageRecord, now: datetime
@@ -237,6 +245,10 @@ class FollowUp:
         self._checkpoint("recorded")
         if todo.queued:
             self._wake()
+        if todo.raised:
+            self._raised()
+        for what in todo.announcements:
+            self._announce(what)
         for search in todo.searches:
             self._to_recover.put_nowait(search)
 

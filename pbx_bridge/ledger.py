@@ -14,6 +14,8 @@ from sqlalchemy import Connection
 from pbx_bridge import history
 from pbx_bridge.core import events as ev
 from pbx_bridge.core import policy
+from pbx_bridge.core.alerting import AlertKind
+from pbx_bridge.core.announcement import Announcement, CallMissed
 from pbx_bridge.core.call import (
     Call,
     CallAnswered,
@@ -43,6 +45,7 @@ from pbx_bridge.core.policy import (
 )
 from pbx_bridge.core.text import segments
 from pbx_bridge.store import calls, feed, outbox
+from pbx_bridge.store.alerts import raise_alert
 from pbx_bridge.store.feed import FeedState
 
 #: Recovery begins so much before the feed was last seen whole: the PBX has a clock of its own.
@@ -90,7 +93,9 @@ class ToDo:
     """What is to be done once the transaction is committed."""
 
     queued: bool = False  #: a text waits for the sender
+    raised: bool = False  #: an alert may wait for the staff
     searches: list[Search] = field(default_factory=list)
+    announcements: list[Announcement] = field(default_factory=list)
 
 
 class Ledger:
@@ -98,6 +103,7 @@ class Ledger:
 
     def __init__(self, rules: Rules, new_key: Callable[[], str], *, has_records: bool) -> None:
         self.rules = rules  #: replaced as a whole when the configuration is read again
+        self.tells_missed_calls = False  #: whether staff want an alert of each
         self._new_key = new_key
         self._has_records = has_records
 
@@ -105,12 +111,12 @@ class Ledger:
         """Write everything down, in order."""
         todo = ToDo()
         for one in told:
-            todo.queued |= self._record_one(tx, one, now, todo)
+            self._record_one(tx, one, now, todo)
         return todo
 
     def _record_one(  # noqa: C901 - one case for each kind of news
         self, tx: Connection, one: Told, now: datetime, todo: ToDo
-    ) -> bool:
+    ) -> None:
         match one.what:
             case CallBegan(call):
                 calls.begin(tx, one.pbx, one.boot, call, self._e164(call))
@@ -122,12 +128,12 @@ class Ledger:
                 calls.answered(tx, row, call)
             case VoicemailReached(call):
                 row = calls.begin(tx, one.pbx, one.boot, call, self._e164(call))
-                return self._at_voicemail(tx, row, call, now)
+                self._at_voicemail(tx, row, call, now, todo)
             case CallEnded(call):
                 call = self._as_first_seen(tx, one, call)
                 if call.disposition is Disposition.UNOBSERVED:  # the records may know better
                     self._search(todo, Search(one.pbx, call.began, None))
-                return self._ended(tx, one, call, now)
+                self._ended(tx, one, call, now, todo)
             case OutboundCall():
                 calls.upsert_outbound(tx, one.pbx, one.boot, one.what)
             case ev.FeedLost(at, reason):
@@ -136,14 +142,12 @@ class Ledger:
             case ev.FeedRestored(at, _, _):
                 self._restored(tx, one, at, now, todo)
             case Recovered():
-                return self._searched(tx, one, one.what, now)
-        return False
+                self._searched(tx, one, one.what, now, todo)
 
-    def _ended(self, tx: Connection, one: Told, call: Call, now: datetime) -> bool:
+    def _ended(self, tx: Connection, one: Told, call: Call, now: datetime, todo: ToDo) -> None:
         row = calls.finish(tx, one.pbx, one.boot, call, self._e164(call))
-        if row is None:
-            return False
-        return self._decide(tx, row, call, Moment.CALL_ENDED, now)
+        if row is not None:
+            self._decide(tx, row, call, Moment.CALL_ENDED, now, todo)
 
     @staticmethod
     def _as_first_seen(tx: Connection, one: Told, call: Call) -> Call:
@@ -171,15 +175,19 @@ class Ledger:
             answered_by=first.answered_by,
         )
 
-    def _at_voicemail(self, tx: Connection, row: int, call: Call, now: datetime) -> bool:
+    def _at_voicemail(
+        self, tx: Connection, row: int, call: Call, now: datetime, todo: ToDo
+    ) -> None:
         rule = self.rules.reasons.get(call.reason)
         if rule is None or rule.act_on is not Moment.VOICEMAIL_ENTERED:
-            return False
+            return
         if call.disposition is not Disposition.MISSED or _at_voicemail_before(tx, row):
-            return False
-        return self._decide(tx, row, call, Moment.VOICEMAIL_ENTERED, now)
+            return
+        self._decide(tx, row, call, Moment.VOICEMAIL_ENTERED, now, todo)
 
-    def _decide(self, tx: Connection, row: int, call: Call, moment: Moment, now: datetime) -> bool:
+    def _decide(  # noqa: PLR0913, PLR0917 - the call, and what there is to do
+        self, tx: Connection, row: int, call: Call, moment: Moment, now: datetime, todo: ToDo
+    ) -> None:
         decision, verdicts = self._judged(tx, row, call, moment, now)
         checks = [
             (
@@ -215,7 +223,34 @@ class Ledger:
             rule=rule,
             caller=call.caller.number,
         )
-        return isinstance(decision, Send) and self._queue(tx, row, call, decision, now)
+        texts = isinstance(decision, Send) and self._queue(tx, row, call, decision, now)
+        todo.queued |= texts
+        # A guard that held the call may have had something to tell.
+        todo.raised |= isinstance(decision, Skip)
+        if call.disposition is Disposition.MISSED and moment is Moment.CALL_ENDED:
+            self._tell_missed(tx, row, call, now, todo, texts=texts)
+
+    def _tell_missed(  # noqa: PLR0913 - the call, and what there is to do
+        self, tx: Connection, row: int, call: Call, now: datetime, todo: ToDo, *, texts: bool
+    ) -> None:
+        caller = self._e164(call) or call.caller.number or "withheld"
+        todo.announcements.append(
+            CallMissed(
+                at=call.ended or now,
+                call=row,
+                caller=caller,
+                caller_name=call.caller.name,
+                line=call.line,
+                reason=call.reason.value,
+                texted=texts,
+            )
+        )
+        if not self.tells_missed_calls:
+            return
+        text = f"{caller} was missed ({call.reason})" + (", and is texted" if texts else "")
+        line = call.line or "no line"
+        raise_alert(tx, now=now, kind=AlertKind.MISSED_CALL, subject=line, text=text)
+        todo.raised = True
 
     def _queue(self, tx: Connection, row: int, call: Call, send: Send, now: datetime) -> bool:
         route = self.rules.route_for(call.line)
@@ -304,7 +339,7 @@ class Ledger:
             lost = _unseen_end(record.call, at, reason)
             row = calls.finish(tx, one.pbx, record.boot, lost, record.caller_e164)
             if row is not None:
-                self._decide(tx, row, lost, Moment.CALL_ENDED, now)
+                self._decide(tx, row, lost, Moment.CALL_ENDED, now, todo)
         if began is None:
             return
         log.warning("feed_gap", pbx=one.pbx, since=began.isoformat(), until=at.isoformat())
@@ -317,29 +352,30 @@ class Ledger:
         if self._has_records:
             todo.searches.append(search)
 
-    def _searched(self, tx: Connection, one: Told, found: Recovered, now: datetime) -> bool:
+    def _searched(
+        self, tx: Connection, one: Told, found: Recovered, now: datetime, todo: ToDo
+    ) -> None:
         """Take what the records told; with that, all is known of the gap that can be."""
-        queued = [self._recovered(tx, one, call, now) for call in found.calls]
+        for call in found.calls:
+            self._recovered(tx, one, call, now, todo)
         if found.until is not None:
             feed.gap_ended(tx, one.pbx, found.until)
-        return any(queued)
 
-    def _recovered(self, tx: Connection, one: Told, call: Call, now: datetime) -> bool:
+    def _recovered(self, tx: Connection, one: Told, call: Call, now: datetime, todo: ToDo) -> None:
         """Take a call from the records, unless it stands judged or lives."""
         if call.call_id in one.live:
-            return False
+            return
         known = calls.latest(tx, one.pbx, call.call_id)
         if call.source == "queue_log":
             if known is None:
-                return False
+                return
             call = _settled_by_queue_log(known.call, call)
         elif known is not None:
             call = _with_what_was_seen(known.call, call)
         boot = known.boot if known is not None else one.boot
         step = Step(now, StepKind.RECOVERED, call.source)
-        return self._ended(
-            tx, replace(one, boot=boot), replace(call, steps=(*call.steps, step)), now
-        )
+        told = replace(one, boot=boot)
+        self._ended(tx, told, replace(call, steps=(*call.steps, step)), now, todo)
 
     def _e164(self, call: Call) -> str | None:
         number = parse(call.caller.number, self.rules.country)
