@@ -24,7 +24,7 @@ from pbx_bridge.core.call import Call
 from pbx_bridge.core.delivery import AskSchedule
 from pbx_bridge.core.tracker import CallTracker
 from pbx_bridge.followup import FollowUp
-from pbx_bridge.ports import Emit, Gateway, GatewayProblem, Source
+from pbx_bridge.ports import Gateway, GatewayProblem
 from pbx_bridge.sender import Sender
 from pbx_bridge.sources import records
 from pbx_bridge.sources.ami.source import AmiSource
@@ -141,6 +141,10 @@ class Service:
         self._config = config
         self._db = db
         self._stack = stack
+        self._pbxs = {
+            pbx.name: AmiSource(pbx.access(), pbx.inbound(), now=utc_now, chance=random.random)
+            for pbx in config.pbx
+        }
         self._gateways: dict[str, Gateway] = {}
         self._followup = FollowUp(
             db,
@@ -174,8 +178,8 @@ class Service:
         )
         async with asyncio.TaskGroup() as tasks:
             watching = [
-                tasks.create_task(source.run(emit), name=f"pbx-{name}")
-                for name, source, emit in self._sources()
+                tasks.create_task(pbx.run(self._followup.emit_for(name)), name=f"pbx-{name}")
+                for name, pbx in self._pbxs.items()
             ]
             helping = [
                 tasks.create_task(self._followup.heartbeat(), name="heartbeat"),
@@ -200,16 +204,6 @@ class Service:
             if not sent:
                 log.warning("stopped_while_sending")
 
-    def _sources(self) -> list[tuple[str, Source, Emit]]:
-        return [
-            (
-                pbx.name,
-                AmiSource(pbx.access(), pbx.inbound(), now=utc_now, chance=random.random),
-                self._followup.emit_for(pbx.name),
-            )
-            for pbx in self._config.pbx
-        ]
-
     def _wake(self) -> None:
         self._sender.wake()
 
@@ -220,7 +214,9 @@ class Service:
         text may wait for it.
         """
         return {
-            name: await self._stack.enter_async_context(configured.build(config.surroundings(name)))
+            name: await self._stack.enter_async_context(
+                configured.build(config.surroundings(name, self._pbxs))
+            )
             for name, configured in config.gateways.items()
             if name not in self._gateways or configured != self._config.gateways.get(name)
         }
