@@ -192,7 +192,7 @@ MISTAKES = [
     ),
     (
         "[gateways.sms]",
-        "LINE: gateways.sms.type: missing; one of console, http, twilio",
+        "LINE: gateways.sms.type: missing; one of console, http",
     ),
     (
         "[gateways.sms]\ntype = 'http'\njsn = {}\nurl = 'https://sms.example.com/'",
