@@ -401,7 +401,10 @@ def raised(headers: Mapping[str, str]) -> Reply | None:
                     "dialplan snippet in docs/gateways/pbx.md")  # fmt: skip
         return None
     return Reply(
-        gateway_ref=ref[:200], sender=user_of(sender), body=body, recipient=user_of(recipient or "")
+        gateway_ref=ref[:200],
+        sender=user_of(sender),
+        recipient=user_of(recipient or ""),
+        body=body.replace("\r\n", "\n"),  # as SIP ends lines
     )
 
 

@@ -311,7 +311,7 @@ def user_event(**changes: str) -> str:
         "Id": "1764000000.5-1764000001123456",
         "From": base64('"Ann, the\r\nsecond" <sip:+12125550142@carrier.example>'),
         "To": base64("sip:+16465550100@pbx.example;user=phone"),
-        "Body": base64('STOP "é" 😀\nsecond, line'),
+        "Body": base64('STOP "é" 😀\r\nsecond, line'),
     }
     return event("UserEvent", **(headers | changes))
 
