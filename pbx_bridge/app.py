@@ -18,6 +18,7 @@ from pathlib import Path
 import structlog
 
 from pbx_bridge import logs
+from pbx_bridge.announcer import Announcer
 from pbx_bridge.clock import utc_now
 from pbx_bridge.config import Config, ConfigError, Pbx, load
 from pbx_bridge.conversation import Conversation
@@ -27,7 +28,7 @@ from pbx_bridge.core.tracker import CallTracker
 from pbx_bridge.followup import FollowUp
 from pbx_bridge.hooks import HookServer
 from pbx_bridge.intake import Intake
-from pbx_bridge.ports import Gateway, GatewayProblem
+from pbx_bridge.ports import Announce, Gateway, GatewayProblem
 from pbx_bridge.sender import Sender
 from pbx_bridge.sources import records
 from pbx_bridge.sources.ami.source import AmiSource
@@ -43,7 +44,7 @@ PRUNE_EVERY = timedelta(hours=6)
 #: A trunk that brought no call for so long is no longer known as one by experience.
 TRUNKS_SINCE = timedelta(days=30)
 #: Changed settings of these sections count from the next start.
-FIXED_SECTIONS = ("pbx", "database", "hooks")
+FIXED_SECTIONS = ("pbx", "database", "hooks", "announce")
 
 log = structlog.get_logger()
 
@@ -144,12 +145,15 @@ class Service:
         self._config = config
         self._db = db
         self._stack = stack
-        self._gateways: dict[str, Gateway] = {}
-        self._gateways_changed = asyncio.Event()
-        self._sources = {
+        self._pbxs = {
             pbx.name: AmiSource(pbx.access(), pbx.inbound(), now=utc_now, chance=random.random)
             for pbx in config.pbx
         }
+        self._gateways: dict[str, Gateway] = {}
+        self._gateways_changed = asyncio.Event()
+
+        self._announcer = _announcer(config)
+        announce: Announce = self._announcer.announce if self._announcer else lambda _: None
 
         def new_key() -> str:
             return uuid.uuid4().hex
@@ -162,6 +166,7 @@ class Service:
             new_key=new_key,
             wake=self._wake,
             recover=self._recover,
+            announce=announce,
             checkpoint=checkpoint,
         )
         self._sender = Sender(
@@ -173,11 +178,14 @@ class Service:
             asking=asking,
             terms=config.terms(),
             checkpoint=checkpoint,
+            announce=announce,
         )
         self._conversation = Conversation(
             config.rules(), new_key, self._answers_itself, config.spending.currency
         )
-        self._intake = Intake(db, self._conversation, now=utc_now, wake=self._wake)
+        self._intake = Intake(
+            db, self._conversation, now=utc_now, wake=self._wake, announce=announce
+        )
 
     async def run(self, stop: asyncio.Event, reload: asyncio.Event) -> None:
         """Watch and send until `stop`; read the configuration again at each `reload`."""
@@ -192,18 +200,23 @@ class Service:
         )
         async with asyncio.TaskGroup() as tasks:
             watching = [
-                tasks.create_task(source.run(self._followup.emit_for(name)), name=f"pbx-{name}")
-                for name, source in self._sources.items()
+                tasks.create_task(pbx.run(self._followup.emit_for(name)), name=f"pbx-{name}")
+                for name, pbx in self._pbxs.items()
             ]
             helping = [
                 tasks.create_task(self._followup.heartbeat(), name="heartbeat"),
                 tasks.create_task(self._followup.recover_gaps(), name="recovery"),
                 tasks.create_task(self._prune(), name="retention"),
-                tasks.create_task(
-                    self._intake.listen(self._gateways, self._gateways_changed), name="intake"
-                ),
                 tasks.create_task(self._reload(reload), name="reload"),
             ]
+            # What is in hand may still need these.
+            last = [
+                tasks.create_task(
+                    self._intake.listen(self._gateways, self._gateways_changed), name="intake"
+                )
+            ]
+            if self._announcer is not None:
+                last.append(tasks.create_task(self._announcer.run(), name="announcer"))
             judging = tasks.create_task(self._followup.watch(), name="followup")
             tasks.create_task(self._sender.run(), name="sender")
             await stop.wait()
@@ -215,7 +228,8 @@ class Service:
             judged, sent = await asyncio.gather(
                 self._followup.drain(DRAIN), self._sender.drain(DRAIN)
             )
-            judging.cancel()  # of no effect on one that is done
+            for task in (judging, *last):
+                task.cancel()  # of no effect on one that is done
             if not judged:
                 log.warning("stopped_while_judging")
             if not sent:
@@ -248,7 +262,9 @@ class Service:
         text may wait for it.
         """
         return {
-            name: await self._stack.enter_async_context(configured.build(config.surroundings(name)))
+            name: await self._stack.enter_async_context(
+                configured.build(config.surroundings(name, self._pbxs))
+            )
             for name, configured in config.gateways.items()
             if name not in self._gateways or configured != self._config.gateways.get(name)
         }
@@ -301,6 +317,13 @@ class Service:
         config = self._started_with  # a PBX may be gone from the new one
         pbx = next(pbx for pbx in config.pbx if pbx.name == pbx_name)
         return await records.read(pbx.record_files(config.office.timezone), pbx.inbound(), since)
+
+
+def _announcer(config: Config) -> Announcer | None:
+    settings = config.announce
+    if settings is None:
+        return None
+    return Announcer(settings, prefix=settings.prefix, bodies=settings.bodies, chance=random.random)
 
 
 async def _tracker(db: Database, pbx: Pbx) -> CallTracker:

@@ -13,6 +13,7 @@ from pbx_bridge.config import Config, Pbx
 from pbx_bridge.config.sections import ConfiguredGateway
 from pbx_bridge.ports import GatewayProblem
 from pbx_bridge.sources.ami import problems, snapshot
+from pbx_bridge.sources.ami.borrowed import borrowed
 from pbx_bridge.sources.ami.frames import Frame
 from pbx_bridge.sources.ami.link import Link, LinkLost, Refused
 from pbx_bridge.store.db import Database
@@ -50,8 +51,9 @@ async def check(config: Config) -> AsyncIterator[Finding]:
     for pbx in config.pbx:
         async for finding in _pbx(pbx):
             yield finding
-    for name, configured in config.gateways.items():
-        yield await _gateway(name, configured, config.surroundings(name))
+    async with borrowed(pbx.access() for pbx in config.pbx) as pbxs:
+        for name, configured in config.gateways.items():
+            yield await _gateway(name, configured, config.surroundings(name, pbxs))
 
 
 async def _database(config: Config) -> Finding:

@@ -34,6 +34,7 @@ from pbx_bridge.core.delivery import (
     Uncertain,
 )
 from pbx_bridge.ports import GatewayProblem
+from pbx_bridge.sources.ami.borrowed import borrowed
 from pbx_bridge.store import outbox
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.problem import StoreProblem
@@ -96,7 +97,8 @@ def send_test(
 async def _send(config: Config, name: str, to: str, body: str) -> SendResult:
     async with (
         Database.open(config.database.path) as database,
-        config.gateways[name].build(config.surroundings(name)) as gateway,
+        borrowed(pbx.access() for pbx in config.pbx) as pbxs,
+        config.gateways[name].build(config.surroundings(name, pbxs)) as gateway,
     ):
         message = await database.run(_queued_and_claimed(name, to, body))
         began = time.monotonic()

@@ -264,6 +264,11 @@ match = {net.trunk}
         """As a crash or a power cut would."""
         await self._end(signal.SIGKILL)
 
+    def send_signal(self, number: signal.Signals) -> None:
+        """Stop it where it stands, or let it go on."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
     async def restart(self) -> None:
         """`core restart now`: ends every call, then starts anew in the same process."""
         async with asyncio.timeout(20):

@@ -243,6 +243,21 @@ class Office:
         return await self._uas("phone", self.net.trunk, user="mobile", ring_ms=ring, talk_ms=talk,
                                keys=press(keys, 20, _PHONE_START))  # fmt: skip
 
+    async def sms_phone(self, status: str = "202 Accepted") -> Sipp:
+        """Whoever takes the texts that the office sends through the trunk."""
+        return await self._uas("sms_phone", self.net.trunk, status=status)
+
+    async def text(self, to: str, body: str, sender: str, *, status: int = 202) -> None:
+        """A text from outside, by SIP MESSAGE, which the PBX has to answer so."""
+        sipp = await self.sipp.start(
+            "sms",
+            self.net.trunk,
+            port=next(self._ports),
+            remote=f"{self.net.pbx}:5060",
+            values={"from": sender, "to": to, "body": body, "status": status},
+        )
+        assert await sipp.wait() == 0, sipp.trace()
+
     async def _phone(self, scenario: str, number: str, **values: object) -> Sipp:
         return await self._uas(scenario, self.net.phone(number), user=number, **values)
 
@@ -288,13 +303,18 @@ class Office:
         return Call(self, self.sipp.running[-1], number, "", epoch())
 
     async def quiet(self, timeout: float = 20) -> None:
-        """Wait until no channel is left."""
+        """Wait until no channel is left but the one that handles texts, which stays."""
         async with asyncio.timeout(timeout):
             while True:
                 start = len(self.control.messages)
                 await self.ami(Action="CoreShowChannels")
-                end = await self.control.wait_event("CoreShowChannelsComplete", start)
-                if end.get("ListItems") == "0":
+                await self.control.wait_event("CoreShowChannelsComplete", start)
+                listed = [
+                    m["Channel"]
+                    for m in self.control.messages[start:]
+                    if m.get("Event") == "CoreShowChannel"
+                ]
+                if all(channel.startswith("Message/") for channel in listed):
                     return
                 await asyncio.sleep(0.05)
 

@@ -50,11 +50,7 @@ template = "Sorry that we missed your call to {{line}}."
 timezone = "UTC"
 
 [gateways.test]
-type = "http"
-url = "http://127.0.0.1:{gateway}/send"
-json = {{ to = "{{to}}", text = "{{text}}", key = "{{key}}" }}
-id_path = "id"
-idempotency_header = "Idempotency-Key"
+{gateway}
 
 [database]
 path = "{folder}/pbx-bridge.db"
@@ -62,6 +58,15 @@ path = "{folder}/pbx-bridge.db"
 [logging]
 level = "debug"
 format = "json"
+"""
+
+#: Settings of [gateways.test] unless a test has others, as TOML has them.
+GATEWAY = """\
+type = "http"
+url = "http://127.0.0.1:{port}/send"
+json = {{ to = "{{to}}", text = "{{text}}", key = "{{key}}" }}
+id_path = "id"
+idempotency_header = "Idempotency-Key"
 """
 
 #: Settings of [[pbx]], as TOML has them.
@@ -124,7 +129,7 @@ class RunningService:
     """`pbx-bridge run` against one Asterisk.
 
     `records` are those of `RECORDS` that it may read; `pbx` are settings of [[pbx]] that differ
-    from `PBX`, as TOML has them.
+    from `PBX`, and `gateway` those of its gateway if that is another, as TOML has them.
     """
 
     def __init__(
@@ -134,8 +139,10 @@ class RunningService:
         delay: str = "1s",
         records: Collection[str] = tuple(RECORDS),
         pbx: Mapping[str, str] | None = None,
+        gateway: Mapping[str, str] | None = None,
     ) -> None:
         self.asterisk, self.delay = asterisk, delay
+        self._gateway = _toml(gateway or {})
         self._records_read = records
         self._pbx = {
             **PBX,
@@ -187,7 +194,7 @@ class RunningService:
                 delay=self.delay,
                 pbx=_toml(self._pbx),
                 records=_toml(records),
-                gateway=self.gateway.port,
+                gateway=self._gateway or GATEWAY.format(port=self.gateway.port),
                 folder=self.folder,
             )
         )

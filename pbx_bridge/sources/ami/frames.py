@@ -6,7 +6,7 @@ frequent, VarSet and Newexten, by one header) before anything is parsed, and of 
 those headers are decoded that somebody asks for.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 _END = b"\r\n\r\n"
 _EVENT = b"Event: "
@@ -62,6 +62,15 @@ class Frame:
         end = self._raw.find(b"\r\n", start)
         return decode(self._raw[start:] if end < 0 else self._raw[start:end])
 
+    def headers(self) -> dict[str, str]:
+        """Read all headers; of a name that comes twice, the first."""
+        found: dict[str, str] = {}
+        for line in self._raw.split(b"\r\n"):
+            name, colon, text = line.partition(b": ")
+            if colon:
+                found.setdefault(decode(name), decode(text))
+        return found
+
     def text(self) -> str:
         return decode(self._raw)
 
@@ -98,7 +107,8 @@ def _has_channel(raw: bytes) -> bool:
     return b"\r\nUniqueid: " in raw
 
 
-def _always(_raw: bytes) -> bool:
+def always(_raw: bytes) -> bool:
+    """Want every event of a name."""
     return True
 
 
@@ -107,10 +117,10 @@ ANSWER_PARTS = frozenset(
     {b"CoreShowChannel", b"CoreShowChannelsComplete", b"BridgeListItem", b"BridgeListComplete"}
 )
 
-_Wanted = Callable[[bytes], bool]
+Wanted = Callable[[bytes], bool]
 
 #: Event names that are read at all, and by which test.
-WANTED: dict[bytes, _Wanted] = dict.fromkeys(
+WANTED: dict[bytes, Wanted] = dict.fromkeys(
     (
         b"Newchannel", b"Newstate", b"NewCallerid", b"DialBegin", b"DialEnd", b"LocalBridge",
         b"BridgeEnter", b"BridgeLeave", b"QueueCallerJoin", b"QueueCallerLeave",
@@ -118,7 +128,7 @@ WANTED: dict[bytes, _Wanted] = dict.fromkeys(
         b"HangupRequest", b"SoftHangupRequest", b"Hangup", b"FullyBooted", b"Shutdown",
         *ANSWER_PARTS,
     ),
-    _always,
+    always,
 )  # fmt: skip
 WANTED[b"VarSet"] = _variable
 WANTED[b"Newexten"] = _application
@@ -126,9 +136,13 @@ WANTED[b"MessageWaiting"] = _has_channel
 
 
 class FrameReader:
-    """Bytes in, wanted messages out, however the stream is cut."""
+    """Bytes in, wanted messages out, however the stream is cut.
 
-    def __init__(self) -> None:
+    `wanted` may grow while the reader is in use.
+    """
+
+    def __init__(self, wanted: Mapping[bytes, Wanted] = WANTED) -> None:
+        self._wanted = wanted
         self._rest = b""
         self.banner = b""  #: what the server said first, without its line end
         self.damaged = 0  #: bytes thrown away because no message was in them
@@ -138,14 +152,14 @@ class FrameReader:
         parts = (self._rest + data).split(_END)
         rest = parts.pop()
         frames: list[Frame] = []
-        wanted_by_name = WANTED.get
+        wanted_by_name = self._wanted.get
         for raw in parts:
             name = raw[7 : raw.find(b"\r\n", 7)]
             wanted = wanted_by_name(name)
             if wanted is None:
                 if raw[:1] != b"E":  # the quickest way to see that it is no event
                     self._unusual(raw, frames)
-            elif (wanted is _always or wanted(raw)) and raw.startswith(_EVENT):
+            elif (wanted is always or wanted(raw)) and raw.startswith(_EVENT):
                 frames.append(Frame(name, raw))
         if len(rest) > MAX_FRAME:
             # Keep the last bytes: the end of the damage may be in the middle of them.
@@ -162,6 +176,6 @@ class FrameReader:
         if raw.startswith(_RESPONSE):
             frames.append(Frame(b"", raw))
         elif raw.startswith(_EVENT):
-            frames.extend(FrameReader().feed(raw + _END))
+            frames.extend(FrameReader(self._wanted).feed(raw + _END))
         elif raw:
             self.damaged += len(raw)

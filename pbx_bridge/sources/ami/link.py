@@ -11,7 +11,7 @@ for one connection; whoever wants another one makes another Link.
 import asyncio
 import hashlib
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import panoramisk
@@ -19,7 +19,8 @@ from panoramisk.actions import Action
 from panoramisk.ami_protocol import AMIProtocol
 from panoramisk.message import Message
 
-from pbx_bridge.sources.ami.frames import ANSWER_PARTS, Frame, FrameReader
+from pbx_bridge.ports import PbxRefused, PbxSilent, PbxUnreachable
+from pbx_bridge.sources.ami.frames import ANSWER_PARTS, WANTED, Frame, FrameReader, Wanted
 
 #: Event classes that we ask for. With `system` Asterisk says FullyBooted at login, by which we
 #: know that the account may read it.
@@ -27,6 +28,14 @@ EVENT_MASK = "system,call,agent,dialplan"
 
 #: Unanswered questions at one time; more means that the PBX does not answer any longer.
 MAX_PENDING = 1_000
+
+#: Octets in a line of an action, without its end: Asterisk drops an action with a longer one
+#: (`inbuf` in its include/asterisk/manager.h; seen so on 16 and 22).
+MAX_LINE = 1_021
+
+#: What an action's header may not contain: a line's end begins another header, and Asterisk reads
+#: a line up to the first NUL.
+_LINE_BREAKS = ("\r", "\n", "\0")
 
 
 class Tap(Protocol):
@@ -45,6 +54,10 @@ class LinkLost(Exception):  # noqa: N818 - the field says "lost"
     """The connection ended before the answer came."""
 
 
+class NotSent(LinkLost):
+    """Nothing was written: the connection was over before."""
+
+
 class Refused(Exception):  # noqa: N818 - the PBX's word
     """The PBX answered an action with an error; the text is its own."""
 
@@ -54,7 +67,7 @@ class LinkProtocol(AMIProtocol):  # type: ignore[misc]  # panoramisk has no type
 
     def __init__(self, link: "Link") -> None:
         self._link = link
-        self._reader = FrameReader()
+        self._reader = FrameReader(link.wanted)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -92,10 +105,12 @@ class LinkProtocol(AMIProtocol):  # type: ignore[misc]  # panoramisk has no type
     def send(self, data: dict[str, str], as_list: bool | None = None) -> "asyncio.Future[object]":  # noqa: FBT001 - panoramisk's signature
         action = Action(data, as_list=as_list)
         for key, text in action.items():
-            if "\r" in str(text) or "\n" in str(text):
+            if any(mark in str(text) for mark in _LINE_BREAKS):
                 raise ValueError(f"AMI header {key} may not contain a line break")
+            if len(f"{key}: {text}".encode()) > MAX_LINE:
+                raise ValueError(f"AMI header {key} is longer than {MAX_LINE} octets")
         if len(self.responses) >= MAX_PENDING:
-            raise LinkLost(f"{MAX_PENDING} questions are unanswered")
+            raise NotSent(f"{MAX_PENDING} questions are unanswered")
         self.responses[action.id] = action
         self.transport.write(str(action).encode())
         if self._link.tap is not None:
@@ -122,10 +137,10 @@ class Link(panoramisk.Manager):  # type: ignore[misc]  # panoramisk has no types
     """One connection to one AMI, from login to loss.
 
     `on_frames` gets the wanted telephony messages of each packet, in order, synchronously; it must
-    neither block nor raise.
+    neither block nor raise. `wanted` are the events that are read at all.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - wired once, by name
         self,
         host: str,
         port: int,
@@ -133,9 +148,11 @@ class Link(panoramisk.Manager):  # type: ignore[misc]  # panoramisk has no types
         tls: ssl.SSLContext | None,
         on_frames: Callable[[list[Frame]], None],
         tap: Tap | None = None,
+        wanted: Mapping[bytes, Wanted] = WANTED,
     ) -> None:
         super().__init__(host=host, port=port)
         self.on_frames = on_frames
+        self.wanted = wanted
         self.tap = tap
         self.last_heard = 0.0
         self._tls = tls
@@ -164,8 +181,18 @@ class Link(panoramisk.Manager):  # type: ignore[misc]  # panoramisk has no types
                 server_hostname=self.config["host"] if self._tls else None,
             )
 
-    async def login(self, username: str, secret: str, *, md5: bool, timeout: float) -> None:  # noqa: ASYNC109
+    async def login(
+        self,
+        username: str,
+        secret: str,
+        *,
+        md5: bool,
+        timeout: float,  # noqa: ASYNC109
+        events: str = EVENT_MASK,
+    ) -> None:
         """Log in, with an MD5 challenge (the secret stays here) or in plain text.
+
+        `events` are the classes of events to be told.
 
         Raises:
             Refused: wrong user or secret, or an address that may not log in.
@@ -179,7 +206,7 @@ class Link(panoramisk.Manager):  # type: ignore[misc]  # panoramisk has no types
             key = hashlib.md5(challenged, usedforsecurity=False)
             credentials = {"AuthType": "MD5", "Key": key.hexdigest()}
         await self.ask(
-            {"Action": "Login", "Username": username, "Events": EVENT_MASK, **credentials},
+            {"Action": "Login", "Username": username, "Events": events, **credentials},
             timeout=timeout,
         )
         self.authenticated = True
@@ -205,7 +232,7 @@ class Link(panoramisk.Manager):  # type: ignore[misc]  # panoramisk has no types
 
     async def _exchange(self, action: dict[str, str], timeout: float) -> list[Message]:  # noqa: ASYNC109
         if self.protocol is None or self.protocol.closed:  # type: ignore[redundant-expr]  # None, by panoramisk, until connected
-            raise LinkLost("not connected")
+            raise NotSent("not connected")
         # Left to itself, panoramisk sees by the answer whether a list follows; told to expect
         # one, it would wait for ever after an error.
         pending = self.protocol.send(action)
@@ -237,6 +264,27 @@ class Link(panoramisk.Manager):  # type: ignore[misc]  # panoramisk has no types
     def close(self) -> None:
         if self.protocol is not None:
             self.protocol.close()
+
+
+async def act(link: Link, action: Mapping[str, str], timeout: float) -> Mapping[str, str]:  # noqa: ASYNC109
+    """Do what a gateway asks for, and tell its failures in the words of `ports.Pbx`.
+
+    Raises:
+        PbxRefused, PbxUnreachable, PbxSilent: as there.
+        ValueError: a header would be more than one line, or a line too long: nothing was sent.
+
+    """
+    try:
+        answer: Mapping[str, str] = await link.ask(dict(action), timeout=timeout)
+    except Refused as refusal:
+        raise PbxRefused(str(refusal)) from None
+    except NotSent as error:
+        raise PbxUnreachable(str(error)) from None
+    except LinkLost as error:
+        raise PbxSilent(str(error)) from None
+    except TimeoutError:
+        raise PbxSilent(f"no answer within {timeout:g} s") from None
+    return answer
 
 
 def _masked(action: Action) -> str:

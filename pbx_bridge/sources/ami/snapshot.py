@@ -13,6 +13,9 @@ from pbx_bridge.sources.ami.translate import is_holding, unescape, value, whole
 
 Headers = Mapping[str, str]
 
+#: The channel on which Asterisk handles texts: no call, and once there, it stays.
+_NO_CALL = "Message/"
+
 
 async def take(link: Link, timeout: float) -> tuple[LiveChannel, ...]:  # noqa: ASYNC109
     """Ask the PBX for all channels and the bridges they are in.
@@ -49,7 +52,7 @@ def assemble(channels: Iterable[Headers], bridges: Iterable[Headers]) -> tuple[L
     return tuple(
         _live(channel, by_id.get(channel.get("BridgeId", "")))
         for channel in channels
-        if channel.get("Uniqueid")
+        if channel.get("Uniqueid") and not channel.get("Channel", "").startswith(_NO_CALL)
     )
 
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -11,10 +12,10 @@ import structlog
 from pbx_bridge.core import events as ev
 from pbx_bridge.core.events import CallEvent, ChannelState
 from pbx_bridge.core.tracker import Inbound
-from pbx_bridge.ports import Clock, Emit, Source
+from pbx_bridge.ports import Clock, Emit, Pbx, PbxUnreachable, Source
 from pbx_bridge.sources.ami import problems, snapshot
-from pbx_bridge.sources.ami.frames import Frame
-from pbx_bridge.sources.ami.link import Link, LinkLost, Refused, Tap
+from pbx_bridge.sources.ami.frames import WANTED, Frame, Wanted, always
+from pbx_bridge.sources.ami.link import EVENT_MASK, Link, LinkLost, Refused, Tap, act
 from pbx_bridge.sources.ami.translate import is_withheld, translate
 
 #: Back-off between connection attempts: doubled each time, with full jitter above the base.
@@ -24,6 +25,12 @@ FIRST_WAIT_REFUSED, LONGEST_WAIT_REFUSED = 30.0, 900.0
 
 #: Presentation questions under way at once; in a flood of calls the rest goes unasked.
 _MAX_ASKING = 50
+
+#: Classes of events that calls do not need, by the event that is in them. All of chan_dongle's
+#: are in `call`.
+_CLASS_OF = {"UserEvent": "user"}
+
+Listener = Callable[[Mapping[str, str]], None]
 
 log = structlog.get_logger()
 
@@ -45,8 +52,8 @@ class AmiAccess:
     audit_interval: timedelta = timedelta(seconds=60)
 
 
-class AmiSource(Source):
-    """One Asterisk as a source of call events.
+class AmiSource(Source, Pbx):
+    """One Asterisk as a source of call events, and as one that does what gateways ask for.
 
     `chance` gives numbers in [0, 1) for the jitter of reconnection. `tap` sees the raw stream.
     """
@@ -71,6 +78,9 @@ class AmiSource(Source):
         self._held: list[CallEvent] | None = None
         self._link: Link | None = None
         self._births = 0
+        self._listeners: dict[bytes, list[Listener]] = {}
+        self._wanted: dict[bytes, Wanted] = dict(WANTED)  # and what is listened for
+        self._event_mask = EVENT_MASK
         self._booted = asyncio.Event()
         self.problem = "not connected yet"  #: why the feed is down, empty while it is up
         self._log = log.bind(pbx=access.name)
@@ -95,18 +105,65 @@ class AmiSource(Source):
             self._log.warning("pbx_down", problem=problem.text, retry_in_s=round(wait, 1))
             await asyncio.sleep(wait)
 
+    async def act(self, action: Mapping[str, str]) -> Mapping[str, str]:
+        """Do one action over the connection there is now.
+
+        Raises:
+            PbxRefused, PbxUnreachable, PbxSilent: as `ports.Pbx` has it.
+            ValueError: a header would be more than one line, or a line too long: nothing was sent.
+
+        """
+        link = self._link
+        if link is None:
+            raise PbxUnreachable(self.problem)
+        return await act(link, action, self._access.answer_timeout.total_seconds())
+
+    def hear(self, event: str, listener: Listener) -> None:
+        """Have `listener` called with every such event; of those about calls, with those read."""
+        name = event.encode()
+        self._listeners.setdefault(name, []).append(listener)
+        self._wanted.setdefault(name, always)
+        more = _CLASS_OF.get(event)
+        if more is None or more in self._event_mask.split(","):
+            return
+        self._event_mask += f",{more}"
+        if self._link is not None:
+            self._hold(self._ask_for_events(self._link))
+
+    async def _ask_for_events(self, link: Link) -> None:
+        """Have the PBX tell more, on a connection that is open already."""
+        question = {"Action": "Events", "EventMask": self._event_mask}
+        with suppress(Refused, LinkLost, TimeoutError):  # the next login asks again
+            await link.ask(question, timeout=self._access.answer_timeout.total_seconds())
+
     async def _once(self) -> problems.Problem | None:
         """Connect and watch until the connection ends; a Problem if it never came to watching."""
         access = self._access
         timeout = access.connect_timeout.total_seconds()
-        link = Link(access.host, access.port, tls=access.tls, on_frames=self._frames, tap=self._tap)
+        link = Link(
+            access.host,
+            access.port,
+            tls=access.tls,
+            on_frames=self._frames,
+            tap=self._tap,
+            wanted=self._wanted,
+        )
         self._held, self._births = [], 0
         self._booted.clear()
+        event_mask = self._event_mask
         watched = False
         try:
             await link.open(timeout)
-            await link.login(access.username, access.secret, md5=access.md5, timeout=timeout)
+            await link.login(
+                access.username,
+                access.secret,
+                md5=access.md5,
+                timeout=timeout,
+                events=event_mask,
+            )
             self._link = link
+            if event_mask != self._event_mask:  # somebody came to listen meanwhile
+                self._hold(self._ask_for_events(link))
             await self._resynchronise(link)
             watched = True
             self.problem = ""
@@ -205,7 +262,12 @@ class AmiSource(Source):
 
     def _frames(self, frames: list[Frame]) -> None:
         at = self._now()
+        listeners = self._listeners
         for frame in frames:
+            if listeners and frame.name in listeners:
+                headers = frame.headers()
+                for listener in listeners[frame.name]:
+                    listener(headers)
             event = translate(frame, at)
             if event is None:
                 if frame.name == b"FullyBooted":
@@ -235,8 +297,11 @@ class AmiSource(Source):
         link = self._link
         if link is None or not self._may_ask or len(self._asking) >= _MAX_ASKING:
             return
-        # Held in a set until done: the event loop keeps only weak references.
-        task = asyncio.get_running_loop().create_task(self._ask(link, channel_id, name))
+        self._hold(self._ask(link, channel_id, name))
+
+    def _hold(self, question: Coroutine[None, None, None]) -> None:
+        # In a set until done: the event loop keeps only weak references.
+        task = asyncio.get_running_loop().create_task(question)
         self._asking.add(task)
         task.add_done_callback(self._asking.discard)
 

@@ -130,6 +130,10 @@ def denied(ami: FakeAmi, action: Headers) -> str:
     return ami.error(action, "Permission denied")
 
 
+def done(ami: FakeAmi, action: Headers) -> str:
+    return ami.success(action, Message="done")
+
+
 def silent(_ami: FakeAmi, _action: Headers) -> None:
     return None
 

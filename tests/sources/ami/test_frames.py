@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pbx_bridge.sources.ami.frames import MAX_FRAME, WANTED, Frame, FrameReader, decode
+from pbx_bridge.sources.ami.frames import MAX_FRAME, WANTED, Frame, FrameReader, always, decode
 
 from .fake import HANGUP, NEWCHANNEL, event, message
 
@@ -93,3 +93,22 @@ def test_every_wanted_test_reads_only_its_own_message() -> None:
     two = event("VarSet", Uniqueid="1") + event("VarSet", Variable="VMSTATUS", Uniqueid="2")
     assert [frame.get(b"\r\nUniqueid: ") for frame in FrameReader().feed(two.encode())] == ["2"]
     assert b"Newexten" in WANTED
+
+
+def test_what_is_listened_for_is_read_too_from_then_on() -> None:
+    wanted = dict(WANTED)
+    reader = FrameReader(wanted)
+    told = event("DongleReport", Payload="key-1").encode()
+    assert reader.feed(told) == []
+    wanted[b"DongleReport"] = always
+    # chan_dongle puts an empty line too many before some of its events
+    assert [frame.name for frame in reader.feed(told + b"\r\n" + told)] == [b"DongleReport"] * 2
+
+
+def test_headers_are_read_as_they_stand_and_the_first_of_a_name_counts() -> None:
+    raw = b"Event: UserEvent\r\nFrom: a: b\r\nNo colon\r\nEmpty: \r\nFrom: evil"
+    assert Frame(b"UserEvent", raw).headers() == {
+        "Event": "UserEvent",
+        "From": "a: b",
+        "Empty": "",
+    }

@@ -6,10 +6,12 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from pbx_bridge.ports import PbxRefused, PbxSilent, PbxUnreachable
+from pbx_bridge.sources.ami import link as link_module
 from pbx_bridge.sources.ami.frames import Frame
-from pbx_bridge.sources.ami.link import Link, LinkLost, Refused
+from pbx_bridge.sources.ami.link import MAX_LINE, Link, LinkLost, Refused, act
 
-from .fake import HANGUP, NEWCHANNEL, FakeAmi, denied, serving, silent
+from .fake import HANGUP, NEWCHANNEL, FakeAmi, denied, done, serving, silent
 
 
 class Tape:
@@ -112,7 +114,7 @@ async def test_who_waits_for_an_answer_is_told_of_the_loss() -> None:
             await link.ask({"Action": "Ping"}, timeout=5)
 
 
-@pytest.mark.parametrize("value", ["a\r\nAction: Command", "a\nb"])
+@pytest.mark.parametrize("value", ["a\r\nAction: Command", "a\nb", "a\0b"])
 async def test_line_breaks_never_get_into_an_action(value: str) -> None:
     ami = FakeAmi()
     async with linked(ami) as link:
@@ -160,3 +162,41 @@ async def test_a_port_where_nobody_listens() -> None:
     link = Link("127.0.0.1", port, tls=None, on_frames=lambda _: None)
     with pytest.raises(ConnectionRefusedError):
         await link.open(timeout=5)
+
+
+async def test_a_line_that_asterisk_would_drop_is_not_sent() -> None:
+    ami = FakeAmi()
+    async with linked(ami) as link:
+        room = MAX_LINE - len("Data: ")
+        await link.ask({"Action": "Ping", "Data": "x" * room}, timeout=5)
+        with pytest.raises(ValueError, match="longer than"):
+            await link.ask({"Action": "Ping", "Data": "ü" * room}, timeout=5)
+        assert len(ami.asked) == 1
+
+
+async def test_the_failures_of_an_action_tell_whether_it_was_perhaps_done() -> None:
+    ami = FakeAmi(answers={"Nod": done, "Wait": silent, "Refuse": denied})
+    async with linked(ami) as link:
+        assert (await act(link, {"Action": "Nod"}, 5))["Response"] == "Success"
+        with pytest.raises(PbxRefused, match="Permission denied"):
+            await act(link, {"Action": "Refuse"}, 5)
+        with pytest.raises(PbxSilent, match=r"no answer within 0\.05 s"):
+            await act(link, {"Action": "Wait"}, 0.05)
+        waiting = asyncio.gather(act(link, {"Action": "Wait"}, 5), return_exceptions=True)
+        await asyncio.sleep(0.01)
+        ami.hang_up()
+        (outcome,) = await waiting
+        assert isinstance(outcome, PbxSilent)
+        with pytest.raises(PbxUnreachable):
+            await act(link, {"Action": "Nod"}, 5)
+
+
+async def test_an_action_that_found_too_many_unanswered_was_not_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(link_module, "MAX_PENDING", 0)
+    ami = FakeAmi()
+    async with linked(ami) as link:
+        with pytest.raises(PbxUnreachable):
+            await act(link, {"Action": "Ping"}, 5)
+    assert ami.asked == []

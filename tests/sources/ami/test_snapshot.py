@@ -58,6 +58,11 @@ async def test_an_idle_pbx_has_nothing_alive() -> None:
     assert await taken(FakeAmi()) == ()
 
 
+async def test_the_channel_that_handles_texts_is_no_call() -> None:
+    texts = {"Channel": "Message/ast_msg_queue", "Uniqueid": "1764000000.9"}
+    assert await taken(FakeAmi(channels=[texts, CALLER], bridges=[bridge()])) == (LIVE,)
+
+
 @pytest.mark.parametrize(
     ("headers", "holding", "conference"),
     [

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -14,11 +14,12 @@ from pbx_bridge.clock import utc_now
 from pbx_bridge.core import events as ev
 from pbx_bridge.core.events import CallEvent
 from pbx_bridge.core.tracker import Inbound
+from pbx_bridge.ports import PbxRefused, PbxSilent, PbxUnreachable
 from pbx_bridge.sources.ami import source as source_module
 from pbx_bridge.sources.ami.source import AmiAccess, AmiSource
 from tests.service import until
 
-from .fake import HANGUP, NEWCHANNEL, FakeAmi, Headers, denied, serving, silent
+from .fake import HANGUP, NEWCHANNEL, FakeAmi, Headers, denied, done, event, serving, silent
 
 
 class Watch:
@@ -234,3 +235,107 @@ async def test_of_a_call_found_live_it_is_asked_whether_its_number_is_withheld()
         assert [asked["Channel"] for asked in ami.asked if asked["Action"] == "Getvar"] == [
             "PJSIP/trunk-1"
         ]
+
+
+# -- acting and hearing for gateways ----------------------------------------------------------
+
+
+async def test_an_action_goes_over_the_connection_that_is_open() -> None:
+    ami = FakeAmi(answers={"MessageSend": done, "Refuse": denied, "Wait": silent})
+    async with serving(ami), watching(ami) as watch:
+        await watch.restored()
+        answer = await watch.source.act({"Action": "MessageSend", "To": "sip:1@example.com"})
+        assert answer["Response"] == "Success"
+        with pytest.raises(PbxRefused, match="Permission denied"):
+            await watch.source.act({"Action": "Refuse"})
+        with pytest.raises(PbxSilent):
+            await watch.source.act({"Action": "Wait"})
+        assert ami.connections == 1
+    assert [asked["To"] for asked in ami.asked if asked["Action"] == "MessageSend"] == [
+        "sip:1@example.com"
+    ]
+
+
+async def test_while_the_connection_is_down_nothing_is_sent_and_it_says_why() -> None:
+    ami = FakeAmi(secret="other")
+    async with serving(ami), watching(ami, secret="s3cret") as watch:
+        with pytest.raises(PbxUnreachable, match="not connected yet"):
+            await watch.source.act({"Action": "MessageSend"})
+        await until(lambda: bool(ami.asked) and "refuses the login" in watch.source.problem)
+        with pytest.raises(PbxUnreachable, match="refuses the login"):
+            await watch.source.act({"Action": "MessageSend"})
+    assert all(asked["Action"] in {"Challenge", "Login"} for asked in ami.asked)
+
+
+async def test_an_action_cut_off_was_perhaps_done() -> None:
+    def hang_up(ami: FakeAmi, _action: Headers) -> None:
+        ami.hang_up()
+
+    ami = FakeAmi(answers={"MessageSend": hang_up})
+    async with serving(ami), watching(ami) as watch:
+        await watch.restored()
+        with pytest.raises(PbxSilent, match="lost"):
+            await watch.source.act({"Action": "MessageSend"})
+
+
+def masks(ami: FakeAmi) -> list[str]:
+    """Give the classes of events that were asked for, in order."""
+    return [
+        asked.get("Events") or asked["EventMask"]
+        for asked in ami.asked
+        if asked["Action"] in {"Login", "Events"}
+    ]
+
+
+async def test_events_are_heard_by_who_listens_and_calls_go_on() -> None:
+    heard: list[Mapping[str, str]] = []
+    async with serving(FakeAmi()) as ami, watching(ami) as watch:
+        await watch.restored()
+        ami.say(event("DongleReport", Payload="before"))
+        await watch.source.act({"Action": "Ping"})
+        watch.source.hear("DongleReport", heard.append)
+        ami.say(event("DongleReport", Payload="key-1", Success="1") + NEWCHANNEL)
+        assert isinstance(await watch.next(), ev.ChannelCreated)
+        ami.hang_up()
+        await until(lambda: ami.connections == 2)
+        await until(lambda: not watch.source.problem)
+        ami.say(event("DongleReport", Payload="key-2"))
+        await until(lambda: len(heard) == 2)
+    assert [headers["Payload"] for headers in heard] == ["key-1", "key-2"]
+    assert heard[0]["Success"] == "1"
+    assert set(masks(ami)) == {"system,call,agent,dialplan"}
+
+
+async def test_an_event_about_calls_may_be_listened_for_too() -> None:
+    heard: list[Mapping[str, str]] = []
+    async with serving(FakeAmi()) as ami, watching(ami) as watch:
+        await watch.restored()
+        watch.source.hear("Newchannel", heard.append)
+        ami.say(NEWCHANNEL)
+        assert isinstance(await watch.next(), ev.ChannelCreated)
+    assert [headers["Context"] for headers in heard] == ["from-trunk"]
+
+
+async def test_a_class_of_events_more_is_asked_for_only_when_somebody_listens() -> None:
+    ami = FakeAmi(answers={"Events": lambda ami, action: ami.success(action, Events="On")})
+    more = "system,call,agent,dialplan,user"
+    async with serving(ami), watching(ami) as watch:
+        await watch.restored()
+        watch.source.hear("UserEvent", lambda _headers: None)
+        watch.source.hear("UserEvent", lambda _headers: None)
+        await until(lambda: len(masks(ami)) == 2)
+        ami.hang_up()
+        await until(lambda: len(masks(ami)) == 3)
+    assert masks(ami) == ["system,call,agent,dialplan", more, more]
+
+
+async def test_who_comes_to_listen_during_the_login_is_not_forgotten() -> None:
+    def login(ami: FakeAmi, action: Headers) -> str | None:
+        watch.source.hear("UserEvent", lambda _headers: None)
+        return ami.answer(action)
+
+    ami = FakeAmi(answers={"Login": login})
+    async with serving(ami), watching(ami) as watch:
+        await watch.restored()
+        await until(lambda: len(masks(ami)) == 2)
+    assert masks(ami)[1].endswith(",user")
