@@ -18,7 +18,8 @@ from pbx_bridge.core.delivery import (
     Rejected,
     Uncertain,
 )
-from pbx_bridge.gateways.http import MISSING, Gateway, Settings, at_path
+from pbx_bridge.gateways._http_values import MISSING, at_path
+from pbx_bridge.gateways.http import Gateway, Settings
 from pbx_bridge.ports import GatewayProblem
 from tests.gateways.conformance import Conformance
 from tests.gateways.fakes import TOKEN, Behaviour, Request, Told, answer, message
