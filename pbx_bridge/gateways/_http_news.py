@@ -20,6 +20,7 @@ from pbx_bridge.gateways._http_values import (
     MISSING,
     Cost,
     Errors,
+    Meaning,
     Table,
     at_path,
     scalar,
@@ -61,6 +62,7 @@ class Receipts(_Part):
     status: dict[str, Literal["accepted", "undelivered", "delivered"]]
     code_path: str | None = None
     detail_path: str | None = None
+    errors: dict[str, Meaning] | None = None  #: where codes mean other things than in answers
     price: Cost | None = None
 
     @model_validator(mode="after")
@@ -84,7 +86,8 @@ class Receipts(_Part):
         if not ref and not key:
             raise ValueError("a receipt that names no message")
         code = scalar(event, self.code_path)
-        meaning = errors.get(code) if state is State.UNDELIVERED else None
+        known = self.errors if self.errors is not None else errors
+        meaning = known.get(code) if state is State.UNDELIVERED else None
         detail = meaning.means if meaning is not None else scalar(event, self.detail_path)
         return Receipt(
             state=state,

@@ -135,14 +135,18 @@ class Gateway(ports.Gateway, ports.ReceivesHooks, ports.Listens):
         return HookAnswer(news=hooks.news(request, tail, self.settings.errors), body=hooks.answer)
 
     async def listen(self, tell: ports.Tell, cursor: ports.Cursor) -> None:
-        poll = self.settings.poll
-        if poll is None:  # it calls us, or it tells nothing
+        poller = self.poller()
+        if poller is None:  # it calls us, or it tells nothing
             await asyncio.Event().wait()
-            return
-        poller = Poller(
-            self.settings, poll, self._ask, name=self._around.name, now=self._around.now
-        )
-        await poller.run(tell, cursor)
+        else:
+            await poller.run(tell, cursor)
+
+    def poller(self) -> Poller | None:
+        """Give what asks the device; None if it need not be asked."""
+        around, poll = self._around, self.settings.poll
+        if poll is None:
+            return None
+        return Poller(self.settings, poll, self._ask, name=around.name, now=around.now)
 
     async def _ask(self, method: str, where: str, values: Mapping[str, str]) -> _web.Reply:
         return await self._request(method, where, self._headers(values))
