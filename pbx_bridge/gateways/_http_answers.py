@@ -64,7 +64,7 @@ def _taken(reply: _web.Reply, document: Any, settings: Settings) -> SendResult:
     if not isinstance(ref, str | int) or isinstance(ref, bool):
         where = settings.id_path or "an id"
         return Uncertain(f"the gateway answered {reply.status} without {where}")
-    price = settings.price.of(document) if settings.price is not None else None
+    price = settings.cost.of(document) if settings.cost is not None else None
     return Accepted(str(ref)[: _web.LONGEST_QUOTE], price)
 
 

@@ -139,7 +139,7 @@ class Settings(Table):
     errors: dict[str, Meaning] = Field(default_factory=dict)  #: by code, or else by HTTP status
     permanent_status: frozenset[Status] | None = None  #: None: 4xx, but for those not clear
     retry_status: frozenset[Status] = frozenset({425, 429})
-    price: Cost | None = None
+    cost: Cost | None = None  #: where an answer tells it
     idempotency_header: str | None = Field(default=None, pattern=r"^[A-Za-z0-9-]+$")
     idempotent: bool = False  #: the service sends one {key} only once
     handles_optout: bool = False  #: the service answers STOP, START and HELP itself

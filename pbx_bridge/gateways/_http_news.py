@@ -63,7 +63,7 @@ class Receipts(_Part):
     code_path: str | None = None
     detail_path: str | None = None
     errors: dict[str, Meaning] | None = None  #: where codes mean other things than in answers
-    price: Cost | None = None
+    cost: Cost | None = None
 
     @model_validator(mode="after")
     def _of_a_message(self) -> Self:
@@ -96,7 +96,7 @@ class Receipts(_Part):
             code=code,
             detail=_web.quoted(detail),
             blame=meaning.blame if meaning is not None else Blame.MESSAGE,
-            price=self.price.of(event) if self.price is not None else None,
+            price=self.cost.of(event) if self.cost is not None else None,
         )
 
 
@@ -229,6 +229,8 @@ def body_of(request: HookRequest) -> Any:
     text = request.body.decode()  # UnicodeDecodeError is a ValueError
     if kind.endswith("json") or text.lstrip()[:1] in {"{", "["}:
         return parse_json(text)
+    if not text:
+        raise ValueError("an empty body")
     form: Mapping[str, str] = dict(parse_qsl(text, keep_blank_values=True, strict_parsing=True))
     return form
 

@@ -60,11 +60,7 @@ class Poller:
                 self._note(problem)
             else:
                 self._failed = 0
-            await asyncio.sleep(min(self._poll.every * 2.0 ** min(self._failed, 8), self._limit))
-
-    @property
-    def _limit(self) -> float:
-        return max(self._poll.every, LONGEST_PAUSE)
+            await asyncio.sleep(pause_after(self._poll.every, self._failed))
 
     def _note(self, problem: Exception) -> None:
         if isinstance(problem, aiohttp.ClientError):  # its own text may have the URL, with a secret
@@ -153,3 +149,8 @@ class Poller:
 
 def _short(reply: Reply) -> str:
     return hashlib.sha256(reply.gateway_ref.encode("utf-8", "surrogatepass")).hexdigest()[:SHORT]
+
+
+def pause_after(every: float, failed: int) -> float:
+    """Give the seconds until the next question, after so many failures in a row."""
+    return min(every * 2.0 ** min(failed, 8), max(every, LONGEST_PAUSE))

@@ -146,9 +146,10 @@ def require_url(
     parts = urlsplit(address(template, params, {}))
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError(f"{where} must begin with http:// or https:// and a host")
-    if parts.username is not None:
+    netloc = fill(found["netloc"], params, as_it_is) if found is not None else ""
+    if "@" in netloc:
         raise ValueError(f"{where} has a password in it: use basic_auth, or secrets")
-    if NETLOC.fullmatch(parts.netloc) is None:
+    if NETLOC.fullmatch(netloc) is None:
         raise ValueError(
             f"{where} has no valid host; params.{asked[0] if asked else 'host'} is a name or an "
             'address, perhaps with a port, such as "192.168.1.2:8080"'

@@ -202,6 +202,6 @@ def _capabilities(settings: Settings, *, hooked: bool) -> Capabilities:
         inbound=settings.poll is not None or (hooks is not None and hooks.replies is not None),
         handles_optout=settings.handles_optout,
         max_length=settings.max_length,
-        tells_price=settings.price is not None
-        or (receipts is not None and receipts.price is not None),
+        tells_price=settings.cost is not None
+        or (receipts is not None and receipts.cost is not None),
     )

@@ -1,7 +1,7 @@
 """What providers' documents say, as data in `presets/NAME.json`: requests, answers, webhooks.
 
-`{host}`, `{secret}`, `{text}` and the like in it are filled when it is read. An entry's `source` says
-which document it is from; `none` is our own addition.
+`{host}`, `{secret}`, `{text}` and the like in it are filled when it is read. An entry's `source`
+says which document it is from; `none` is our own addition.
 """
 
 import base64
