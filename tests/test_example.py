@@ -2,9 +2,10 @@
 
 import re
 import tomllib
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import certifi
 from pydantic import BaseModel
@@ -79,17 +80,29 @@ def test_every_setting_is_in_it() -> None:
 
 
 def _missing(path: str, annotation: Any, written: list[Any]) -> list[str]:
-    """Name the settings of a table that stand in none of the tables written."""
+    """Name the settings of a table that stand in none of the tables written.
+
+    What is the same in several places, such as an error's meaning, needs to stand in one of them.
+    """
+    found = list(_settings(path, annotation, written))
+    shown = {setting for _, setting, is_there in found if is_there}
+    return [name for name, setting, is_there in found if not is_there and setting not in shown]
+
+
+def _settings(
+    path: str, annotation: Any, written: list[Any]
+) -> Iterator[tuple[str, tuple[type[BaseModel], str], bool]]:
     tables = [table for table in _flat(written) if isinstance(table, dict)]
     if path.startswith("texting.reasons."):  # a reason's settings are the same for all of them
         tables = list(tomllib.loads(COMPLETE)["texting"]["reasons"].values())
-    missing = []
+    if any(get_origin(kind) is dict for kind in (annotation, *get_args(annotation))):
+        tables = [value for table in tables for value in table.values() if isinstance(value, dict)]
     for model in _models(annotation):
         for name, field in fields(model).items():
             values = [table[name] for table in tables if name in table]
-            missing += [] if values else [f"{path}.{name}"]
-            missing += _missing(f"{path}.{name}", field.annotation, values) if values else []
-    return missing
+            yield f"{path}.{name}", (model, name), bool(values)
+            if values:
+                yield from _settings(f"{path}.{name}", field.annotation, values)
 
 
 def _flat(written: list[Any]) -> list[Any]:

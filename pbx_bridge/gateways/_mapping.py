@@ -20,15 +20,8 @@ from pydantic_core import PydanticCustomError
 from pbx_bridge.core.delivery import Message
 from pbx_bridge.core.reply import Reply
 from pbx_bridge.gateways._number import quoted
-from pbx_bridge.gateways._template import (
-    MISSING,
-    PLACEHOLDER,
-    Pattern,
-    at_path,
-    filled,
-    require_known,
-    strings,
-)
+from pbx_bridge.gateways._template import PLACEHOLDER, filled, require_known, strings
+from pbx_bridge.gateways._values import MISSING, Pattern, at_path
 
 _FOLDER = Path(__file__).parent / "mqtt_presets"
 PRESETS = tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))

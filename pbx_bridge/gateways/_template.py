@@ -1,32 +1,54 @@
-"""Templates that a configuration describes requests with, and paths into the JSON of answers.
+"""Templates of requests: placeholders, and how to escape what is put in their place.
 
-A placeholder is `{name}`; its value is never searched for further placeholders.
+Each value is escaped for the place where it stands, so that no text can break out of it; a
+placeholder's value is never searched for further placeholders.
 """
 
+import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from typing import Any
+from urllib.parse import quote, quote_plus, urlsplit
 from xml.sax.saxutils import escape
 
-from pydantic import AfterValidator
-
 PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
-#: What stands at a path that leads nowhere; null stands there too, and is something else.
-MISSING = object()
+#: A field that has one of these is left out where it is empty: where our webhooks arrive, the text
+#: if it is in the GSM alphabet, and the text as UTF-16 in hexadecimal if it is not.
+HOOK_URL, GSM_TEXT, UCS2_HEX = "hook_url", "gsm_text", "ucs2_hex"
+OPTIONAL = frozenset({HOOK_URL, GSM_TEXT, UCS2_HEX})
+#: A host, perhaps with a port; what a parameter may make of an address.
+NETLOC = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+_ADDRESS = re.compile(r"(?P<scheme>[^:/?#]*://)(?P<netloc>[^/?#]*)(?P<rest>.*)", re.DOTALL)
 
 Escape = Callable[[str], str]
+
+
+def in_json(value: str) -> str:
+    return json.dumps(value)[1:-1]
+
+
+def in_xml(value: str) -> str:
+    return escape(
+        "".join(letter for letter in value if letter.isprintable() or letter in "\n\t"),
+        {'"': "&quot;", "'": "&apos;"},
+    )
+
+
+def in_url(value: str) -> str:
+    return quote(value, safe="")
 
 
 def as_it_is(value: str) -> str:
     return value
 
 
-def in_xml(value: str) -> str:
-    """Escape for XML, in an element and in an attribute; what XML cannot say is left out."""
-    return escape(
-        "".join(letter for letter in value if letter.isprintable() or letter in "\n\t"),
-        {'"': "&quot;", "'": "&apos;"},
-    )
+ESCAPES: Mapping[str, Escape] = {
+    "application/json": in_json,
+    "application/xml": in_xml,
+    "text/xml": in_xml,
+    "application/x-www-form-urlencoded": quote_plus,
+    "text/plain": as_it_is,
+}
 
 
 def fill(template: str, values: Mapping[str, str], escaped: Escape) -> str:
@@ -39,20 +61,40 @@ def fill(template: str, values: Mapping[str, str], escaped: Escape) -> str:
 
 
 def filled(template: Any, values: Mapping[str, str]) -> Any:
-    """Fill the strings inside a template for JSON."""
+    """Fill every text in a JSON-like template; leave out the fields that have no value."""
     match template:
         case str():
             return fill(template, values, as_it_is)
         case dict():
-            return {name: filled(value, values) for name, value in template.items()}
+            return {
+                name: filled(value, values)
+                for name, value in template.items()
+                if not (isinstance(value, str) and lacks(value, values))
+            }
         case list():
             return [filled(value, values) for value in template]
         case _:
             return template
 
 
+def pairs(template: Mapping[str, str], values: Mapping[str, str]) -> dict[str, str]:
+    """Fill the fields of a form or query, likewise."""
+    return {
+        name: fill(text, values, as_it_is)
+        for name, text in template.items()
+        if not lacks(text, values)
+    }
+
+
+def lacks(template: str, values: Mapping[str, str]) -> bool:
+    """Tell whether a field is to be left out."""
+    return any(
+        not values.get(name) for name in OPTIONAL.intersection(PLACEHOLDER.findall(template))
+    )
+
+
 def strings(template: Any) -> list[str]:
-    """Give the strings inside a template for JSON."""
+    """List the texts in a JSON-like template."""
     match template:
         case str():
             return [template]
@@ -64,11 +106,20 @@ def strings(template: Any) -> list[str]:
             return []
 
 
+def address(template: str, params: Mapping[str, str], values: Mapping[str, str]) -> str:
+    """Fill a URL: its host from the office's parameters alone, the rest escaped."""
+    found = _ADDRESS.fullmatch(template)
+    if found is None:
+        return template
+    netloc = fill(found["netloc"], params, as_it_is)
+    return f"{found['scheme']}{netloc}{fill(found['rest'], values, in_url)}"
+
+
 def require_known(where: str, template: str, known: frozenset[str]) -> None:
-    """Refuse a placeholder that has no value.
+    """Refuse a template with a placeholder that has no value there.
 
     Raises:
-        ValueError: it names the placeholder, and those there are.
+        ValueError: it has one; the text names those there are.
 
     """
     unknown = sorted(set(PLACEHOLDER.findall(template)) - known)
@@ -78,27 +129,29 @@ def require_known(where: str, template: str, known: frozenset[str]) -> None:
         )
 
 
-def at_path(document: Any, path: str) -> Any:
-    """Give what stands at a path such as `messages.0.id`, or MISSING."""
-    for name in path.split("."):
-        if isinstance(document, dict) and name in document:
-            document = document[name]
-        elif isinstance(document, list) and name.isascii() and name.isdigit():
-            index = int(name[:9])
-            if index >= len(document):
-                return MISSING
-            document = document[index]
-        else:
-            return MISSING
-    return document
+def require_url(
+    where: str, template: str, known: frozenset[str], params: Mapping[str, str]
+) -> None:
+    """Refuse a URL that is none, or whose host a text could choose.
 
+    Raises:
+        ValueError: saying what is wrong.
 
-def _regular_expression(pattern: str) -> str:
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"not a regular expression: {error}") from error
-    return pattern
-
-
-Pattern = Annotated[str, AfterValidator(_regular_expression)]
+    """
+    require_known(where, template, known)
+    found = _ADDRESS.fullmatch(template)
+    asked = PLACEHOLDER.findall(found["netloc"]) if found is not None else []
+    if set(asked) - params.keys():
+        raise ValueError(f"{where} must name its host itself: nobody may choose it by a text")
+    parts = urlsplit(address(template, params, {}))
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError(f"{where} must begin with http:// or https:// and a host")
+    netloc = fill(found["netloc"], params, as_it_is) if found is not None else ""
+    if "@" in netloc:
+        raise ValueError(f"{where} has a password in it: use basic_auth, or secrets")
+    if NETLOC.fullmatch(netloc) is None:
+        raise ValueError(
+            f"{where} has no valid host; params.{asked[0] if asked else 'host'} is a name or an "
+            'address, perhaps with a port, such as "192.168.1.2:8080"'
+        )
+    _ = parts.port  # raises ValueError for nonsense

@@ -1,62 +1,61 @@
-"""Templates and paths of gateways that a configuration describes."""
-
-from xml.etree import ElementTree as ET
+"""Templates: each value stays where it belongs."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pbx_bridge.gateways._template import (
-    MISSING,
+    ESCAPES,
+    address,
     as_it_is,
-    at_path,
     fill,
     filled,
-    in_xml,
-    require_known,
+    pairs,
+    require_url,
     strings,
 )
 
 
-def test_a_value_is_not_searched_for_placeholders() -> None:
-    values = {"text": "{key} {text}", "key": "secret"}
-    assert fill("{text}|{other}|{ text }", values, as_it_is) == "{key} {text}|{other}|{ text }"
+def test_a_value_is_never_searched_for_placeholders() -> None:
+    values = {"a": "{b}", "b": "{a}"}
+    assert fill("{a} {b} {c} {A}", values, as_it_is) == "{b} {a} {c} {A}"
 
 
-def test_a_template_is_filled_inside() -> None:
-    template = {"to": ["{to}", 1, None], "{to}": {"flash": False, "text": "> {text}"}}
-    assert filled(template, {"to": "+1", "text": "hi"}) == {
-        "to": ["+1", 1, None],
-        "{to}": {"flash": False, "text": "> hi"},
-    }
-    assert strings(template) == ["{to}", "> {text}"]
-
-
-def test_an_unknown_placeholder_is_named() -> None:
-    with pytest.raises(ValueError, match=r"here has \{txt\}, here there are only text, to"):
-        require_known("here", "{to} {txt}", frozenset({"text", "to"}))
-
-
-@given(st.text(st.characters(codec="utf-8")))
-def test_no_text_breaks_out_of_xml(text: str) -> None:
-    document = ET.fromstring(f'<a b="{in_xml(text)}">{in_xml(text)}</a>')  # noqa: S314 - our own
-    wanted = "".join(letter for letter in text if letter.isprintable() or letter in "\n\t")
-    assert (document.text or "") == wanted
+def test_only_params_choose_the_host() -> None:
+    params = {"host": "192.168.1.2:8080"}
+    values = params | {"to": "evil.example/"}
+    assert address("http://{host}/{to}?{host}", params, values) == (
+        "http://192.168.1.2:8080/evil.example%2F?192.168.1.2%3A8080"
+    )
+    assert address("http://{to}/", params, values) == "http://{to}/"
+    assert address("no url", params, values) == "no url"
 
 
 @pytest.mark.parametrize(
-    ("path", "found"),
-    [
-        ("a", {"b": [10, {"c": 20}]}),
-        ("a.b.0", 10),
-        ("a.b.1.c", 20),
-        ("a.b.2", MISSING),
-        ("a.b.-1", MISSING),
-        ("a.b.99999999999999999999", MISSING),
-        ("a.b.c", MISSING),
-        ("a.b.0.c", MISSING),
-        ("", MISSING),
-    ],
+    "host", ["pbx", "sms.example.com", "192.168.1.2", "a:1", "[fe80::1]", "[::1]:8080", "a_b"]
 )
-def test_a_path_leads_through_json(path: str, found: object) -> None:
-    assert at_path({"a": {"b": [10, {"c": 20}]}}, path) == found
+def test_a_host_is_a_name_or_an_address(host: str) -> None:
+    require_url("url", "http://{host}/x", frozenset({"host"}), {"host": host})
+
+
+@pytest.mark.parametrize(
+    "host", ["", "a b", "a/b", "a?b", "a#b", "a@b", "a:b", "a:99999", "[::1", "ä", "a\\b", "a%41"]
+)
+def test_nothing_else_is(host: str) -> None:
+    with pytest.raises(ValueError, match=r"url|Port|IPv6|netloc"):
+        require_url("url", "http://{host}/x", frozenset({"host"}), {"host": host})
+
+
+def test_a_field_without_its_value_is_left_out_wherever_it_is() -> None:
+    template = {"a": "{hook_url}/x", "b": [{"c": "{gsm_text}", "d": "1"}], "e": "{other}"}
+    assert filled(template, {"hook_url": "", "other": ""}) == {"b": [{"d": "1"}], "e": ""}
+    full = {"hook_url": "u", "gsm_text": "t", "other": "o"}
+    assert filled(template, full) == {"a": "u/x", "b": [{"c": "t", "d": "1"}], "e": "o"}
+    assert pairs({"a": "{ucs2_hex}", "b": "x"}, {}) == {"b": "x"}
+
+
+def test_all_texts_of_a_template_are_looked_at() -> None:
+    assert strings({"a": ["x", {"b": "y"}], "c": 1, "d": None}) == ["x", "y"]
+
+
+def test_every_content_type_has_its_escape() -> None:
+    for kind, escape in ESCAPES.items():
+        assert escape("plain") == "plain", kind
