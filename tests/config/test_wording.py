@@ -1,5 +1,6 @@
 """Words in the configuration: mistakes in them, and the rules that they make."""
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -235,3 +236,13 @@ def test_answers_can_be_switched_off() -> None:
 def test_times_are_told_in_the_offices_zone() -> None:
     zone = read("").rules().wording.zone
     assert datetime(2026, 7, 1, 12, tzinfo=UTC).astimezone(zone).hour == 8
+
+
+DOCS = Path(__file__).parent.parent.parent / "docs" / "templates.md"
+
+
+@pytest.mark.parametrize(
+    "block", re.findall(r"```toml\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+)
+def test_what_the_documentation_shows_is_valid(block: str) -> None:
+    assert read(block).wording().office == "Miller"
