@@ -111,6 +111,9 @@ MISTAKES = [
         "[[texting.translations]]\nlanguage = 'es'\nreasons = { bsy = 'Hola' }",
         'texting.translations[1].reasons.bsy = "Hola": no such reason; did you mean "busy"?',
     ),
+    ("[texting]\ntranslations = 3", "texting.translations = 3: not a list"),
+    ("[texting]\nvariables = 3", "texting.variables = 3: not a table"),
+    ("[texting]\nlanguages = ['es']", "texting.languages: not a table"),
     (
         "[[lines]]\nnumber = '1'\nlanguage = 'pl'",
         'lines[1].language = "pl": no texts in this language; known are',
