@@ -20,6 +20,7 @@ from pbx_bridge.core.policy import Rules
 from pbx_bridge.core.reply import Meaning
 from pbx_bridge.core.text import LONGEST, shorten, substitute
 from pbx_bridge.core.variables import VARIABLES, Variable
+from pbx_bridge.core.wording import Wording
 from pbx_bridge.gateways.console import bubble
 
 #: What the example caller has: a name, and a day whose name is costly in some languages.
@@ -118,37 +119,42 @@ def _for(one: _Shown, around: Circumstances) -> Circumstances:
 def _in_force(config: Config) -> Iterator[_Shown]:
     """Give each text that can go out, once."""
     rules = config.rules()
-    wording = rules.wording
-    codes = list(
-        dict.fromkeys(
-            (
-                wording.language,
-                *(line.language for line in rules.lines.values() if line.language),
-                *wording.by_region.values(),
-                *(translation.language for translation in config.texting.translations),
-            )
+    codes = dict.fromkeys(
+        (
+            rules.wording.language,
+            *(line.language for line in rules.lines.values() if line.language),
+            *rules.wording.by_region.values(),
+            *(translation.language for translation in config.texting.translations),
         )
     )
     for code in codes:
-        seen: dict[str, list[Reason]] = {}
-        for reason, rule in rules.reasons.items():
-            if rule.text:
-                seen.setdefault(rule.template_in(code), []).append(reason)
-        # The most common text first: it is the one of [texting].
-        for template, reasons in sorted(seen.items(), key=lambda item: -len(item[1])):
-            what = "first text" if len(reasons) > len(rules.reasons) // 2 else ", ".join(reasons)
-            yield _Shown(what=what, language=code, template=template, values=_values(rules, code))
+        yield from _first_texts(rules, code)
     for code in codes:
-        for meaning, what in _ANSWERS.items():
-            answer = wording.answer(meaning, code)
-            if answer is not None:
-                yield _Shown(
-                    what=what,
-                    language=code if code in LANGUAGES else "en",
-                    template=answer,
-                    values=wording.values(),
-                    answers=meaning,
-                )
+        yield from _answers(rules.wording, code)
+
+
+def _first_texts(rules: Rules, code: str) -> Iterator[_Shown]:
+    about: dict[str, list[Reason]] = {}
+    for reason, rule in rules.reasons.items():
+        if rule.text:
+            about.setdefault(rule.template_in(code), []).append(reason)
+    # The most common text first: it is the one of [texting].
+    for template, reasons in sorted(about.items(), key=lambda item: -len(item[1])):
+        what = "first text" if len(reasons) > len(rules.reasons) // 2 else ", ".join(reasons)
+        yield _Shown(what=what, language=code, template=template, values=_values(rules, code))
+
+
+def _answers(wording: Wording, code: str) -> Iterator[_Shown]:
+    for meaning, what in _ANSWERS.items():
+        template = wording.answer(meaning, code)
+        if template is not None:
+            yield _Shown(
+                what=what,
+                language=code if code in LANGUAGES else "en",
+                template=template,
+                values=wording.values(),
+                answers=meaning,
+            )
 
 
 def _values(rules: Rules, code: str) -> dict[str, str]:

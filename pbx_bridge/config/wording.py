@@ -68,7 +68,8 @@ def own_languages(tables: Mapping[str, Any]) -> set[str]:
     """Name the languages that the tables of a file have a translation into."""
     texting = tables.get("texting")
     listed = texting.get("translations") if isinstance(texting, dict) else None
-    found = [one.get("language") for one in listed if isinstance(one, dict)] if listed else []
+    tables_in = listed if isinstance(listed, list) else []
+    found = [one.get("language") for one in tables_in if isinstance(one, dict)]
     return {code for code in found if isinstance(code, str)}
 
 

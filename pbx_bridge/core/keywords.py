@@ -17,6 +17,7 @@ from pbx_bridge.core.wording import Wording
 
 _LONGEST = 2000  # characters that are looked at
 _APOSTROPHES = re.compile(r"['’‘`´ʼ＇]")
+_SENTENCE_END = re.compile(r"[.!?\n\r…]+")
 _CLAUSE_END = re.compile(r"[.!?\n\r;:,…]+|\s[-–—]+\s")
 #: Lines that a mail program or a phone adds, and quotes of what we wrote.
 _NOT_SAID = re.compile(
@@ -62,8 +63,9 @@ def classify(  # noqa: PLR0911 - one for each way to be sure
         return Heard(Meaning.OPT_OUT, refused)
     if urgent := words.urgency(clauses):
         return Heard(Meaning.URGENT, urgent)
-    for clause in clauses:  # "Found somebody else. Stop."
-        alone = words.whole(clause, asked=False)
+    # "Found somebody else. Stop." or "Stop, I found somebody", but not "turn right, stop, ring"
+    for sentence in (*map(simplified, _SENTENCE_END.split(body)), *clauses[:1], *clauses[-1:]):
+        alone = words.whole(sentence, asked=False)
         if alone and alone.meaning is Meaning.OPT_OUT and alone.word in words.certain:
             return Heard(Meaning.OPT_OUT, alone.word, ambiguous=True)
     return _REPLY
@@ -110,6 +112,7 @@ class _Words:
                     self._meanings.setdefault(_squeezed(word), Heard(meaning, word))
         self._agreement = {_squeezed(word): word for one in spoken for word in one.agreement}
         self._courtesy = frozenset(word for one in spoken for word in one.courtesy)
+        self._hurry = frozenset(word for one in spoken for word in one.hurry)
         self._refusals = [
             (re.compile(rf"\b(?:{'|'.join(one.refusals)})"), re.compile(rf"\b{one.reversing} $"))
             for one in spoken
@@ -132,6 +135,9 @@ class _Words:
         while words and not self._word(" ".join(words)) and words[-1] in self._courtesy:
             words = words[:-1]
         heard = self._word(" ".join(words))
+        if heard is None and words and words[-1] in self._hurry:  # "stop now"
+            hurried = self._word(" ".join(words[:-1]))
+            heard = hurried if hurried and hurried.meaning is Meaning.OPT_OUT else None
         if heard is None and words:  # "stop stop", "stop unsubscribe"
             each = [self._word(word) for word in words]
             if all(one is not None and one.meaning is Meaning.OPT_OUT for one in each):

@@ -117,12 +117,16 @@ PROMOTIONAL = {
     "es": r"descuentos?|ofertas?|promoci[oó]n(?:es)?|gratis|rebajas?|cup[oó]n(?:es)?|compre ahora",
     "fr": r"remises?|soldes?|promotions?|promos?|gratuit(?:e|s|es)?|offre sp[eé]ciale|r[eé]duction",
     "de": r"rabatte?|gutscheine?|sonderangebote?|gratis|kostenlos\w*|aktion(?:spreis)?",
-    "it": r"sconti?|offert[ae]|promozion[ei]|gratis|gratuit[oaie]|saldi|buono sconto",
+    "it": r"scont[oi]|offert[ae]|promozion[ei]|gratis|gratuit[oaie]|saldi|buono sconto",
     "nl": r"korting(?:en)?|aanbieding(?:en)?|gratis|actie(?:prijs)?|kortingscode|uitverkoop",
     "pt": r"descontos?|promo[cç](?:[aã]o|[oõ]es)|ofertas?|gr[aá]tis|cup(?:om|ons)|liquida[cç][aã]o",
 }
 _URL = re.compile(
-    r"(?:https?://|www\.)[^\s]+|(?<![@\w.-])(?:[a-z0-9-]+\.)+[a-z]{2,24}(?:/[^\s]*)?", re.IGNORECASE
+    r"(?:https?://|www\.)\S+"
+    r"|(?<![@\w.-])(?:[a-z0-9-]+\.)+(?:[a-z]{2,24}/\S*|"
+    # without a path, only what is surely no sentence without a space
+    r"(?:com|net|org|info|biz|co|io|app|ly|me|us|uk|de|fr|es|it|nl|pt|ca|au|eu|be|at|ch|example)\b)",
+    re.IGNORECASE,
 )
 _HOST = re.compile(r"(?:https?://)?(?:www\.)?([^/\s:?#]+)", re.IGNORECASE)
 _PHONE = re.compile(r"\+?\(?\d[\d ().-]{5,}\d")

@@ -38,6 +38,7 @@ class Vocabulary:
     agreement: frozenset[str]  #: opts in only where we have asked
     help: Mapping[str, str]
     courtesy: frozenset[str]  #: around a word, these change nothing
+    hurry: frozenset[str] = frozenset()  #: neither do these after an opt-out word
     refusals: tuple[str, ...]
     #: Before a refusal, these turn it into something else: "don't stop texting".
     reversing: str = r"(?!)"
@@ -81,10 +82,6 @@ VOCABULARIES: Mapping[str, Vocabulary] = {
             "stop this": PLAIN,
             "stop that": PLAIN,
             "i said stop": PLAIN,
-            "stop now": PLAIN,
-            "stop already": PLAIN,
-            "stop immediately": PLAIN,
-            "stop asap": PLAIN,
             "remove me": PLAIN,
             "delete me": PLAIN,
             "delete my number": PLAIN,
@@ -118,10 +115,15 @@ VOCABULARIES: Mapping[str, Vocabulary] = {
             "please pls plz kindly thanks thank you thx ty hi hello hey ok okay sir madam maam"
             " just sorry".split()
         ),
+        hurry=frozenset("now asap immediately already today".split()),
         refusals=(
             (
                 rf"{_NOT_THEIRS}(?:stop|quit|cease) (?:texting|txting|messaging|smsing|contacting"
-                r"|spamming|harassing|bothering)"
+                r"|spamming|harassing|bothering|bugging|annoying|pestering)"
+            ),
+            (
+                rf"{_NOT_THEIRS}(?:stop|quit) sending (?:me |us )?"
+                r"(?:this|these|those|stuff|things|crap)(?: (?:stuff|things|crap))?(?: to me)?$"
             ),
             rf"{_NOT_THEIRS}(?:stop|quit) calling (?:me|us|this)",
             (
@@ -135,29 +137,48 @@ VOCABULARIES: Mapping[str, Vocabulary] = {
             ),
             (
                 rf"{_NOT_OURS}(?:do not|dont|never) (?:ever |please )?(?:text|txt|message|msg|sms"
-                r"|contact)(?: (?:me|us|this|my|again|anymore)\b|$)"
+                r"|contact)(?: (?:me|us|again|anymore|(?:my|this) (?:\w+ )?(?:phone|number|cell"
+                r"|mobile|line))\b|$)"
             ),
+            r"^(?:please )?(?:do not|dont) send (?:me |us )?anything(?: else| more)?$",
+            (
+                r"how (?:do|can|to) (?:i )?(?:stop|end|cancel|get off) (?:getting |receiving )?"
+                r"(?:these |the |your |all |more )*(?:texts|text messages|messages|sms)\b"
+            ),
+            r"want off (?:of )?(?:your|ur|the|this|that) (?:\w+ )?list\b",
             (
                 rf"{_NOT_OURS}(?:do not|dont) (?:ever )?send (?:me |us )?(?:any |more |anymore "
                 r"|these |your )*(?:text|txt|message|msg|sms)"
             ),
             r"no more (?:texts?|txts?|messages|msgs|sms|spam)\b",
+            r"^(?:please )?no (?:texts|txts|text messages|messages|sms)(?: please)?$",
             (
-                r"(?:do not|dont) want (?:to (?:get|receive) )?"
+                r"(?:do not|dont|no longer) (?:want|wish) (?:to (?:get|receive) )?"
                 r"(?:any |more |anymore |these |your )*"
                 r"(?:texts|txts|text messages|messages|msgs|sms)\b"
             ),
             r"(?:remove|delete) (?:me|(?:my|this) (?:\w+ )?number)(?: please)?$",
             (
-                r"(?:remove|delete|take) (?:me|(?:my|this) (?:\w+ )?number) (?:off|from) (?:of )?"
-                r"(?:your|ur|the|this|that|all|any|every)(?: \w+)? ?"
+                r"(?:remove|delete|take) (?:me|(?:my|this) (?:\w+ ){1,4})?(?: )?(?:off|from) "
+                r"(?:of )?(?:(?:your|ur|the|this|that|all|any|every) (?:\w+ )?)?"
                 r"(?:lists?|texts|messages|sms|database|system|contacts)\b"
             ),
             r"(?<!to )unsubscribe\b",
             r"opt me out\b",
-            r"(?:want|like|need|wish|choose|going) to (?:opt out|unsubscribe)\b",
+            r"(?:want|like|need|wish|choose|going) to (?:opt out|unsubscribe)$",
+            r"opt(?:ing)? out of (?:the |these |your |all )*(?:texts|text messages|messages|sms)\b",
+            r"\bi (?:am )?opt(?:ing)? out$",
             r"(?:revoke|withdraw) (?:my )?consent\b",
-            r"(?:cancel|end) (?:all |the |these |my |your )*(?:texts|text messages|text alerts)\b",
+            (
+                r"(?:do not|dont) consent to (?:the |these |your |any |get |receive )*"
+                r"(?:texts|text messages|messages|sms)\b"
+            ),
+            (
+                r"(?:cancel|end) (?:all |the |these |my |your )*"
+                r"(?:texts|messages|text messages|text alerts)\b"
+            ),
+            rf"{_NOT_THEIRS}stop (?:the|these|your|all) \w+ (?:texts|messages)\b",
+            r"removed from (?:your|ur|the|this|that) (?:\w+ )?list\b",
             (
                 r"(?:do not|dont|never) (?:call|phone|email) (?:me )?(?:or|and|nor) "
                 r"(?:text|txt|message|sms)\b"
@@ -178,7 +199,7 @@ VOCABULARIES: Mapping[str, Vocabulary] = {
         calming=(
             r"(?:not|no|non|nothing|never|isnt|is not|wasnt|aint|hardly|without|dont have)"
             r"(?: (?:a|an|any|at all|really|that|very|so|too|super|all that|particularly|exactly"
-            r"|terribly|too|the|for|plumbing|real))*"
+            r"|terribly|too|the|need|needs|for|plumbing|real))*"
         ),
     ),
     "es": Vocabulary(
@@ -234,6 +255,7 @@ VOCABULARIES: Mapping[str, Vocabulary] = {
                 r"|contactar|enviarme|mandarme|escribirme|textearme|contactarme)\b"
             ),
             r"(?:darme|deme|denme|dame|dar) de baja\b",
+            r"dejar de recibir (?:sus |estos |mas )*(?:mensajes|textos|sms)\b",
             (
                 r"(?:quiteme|quitenme|quitame|borreme|borrenme|elimineme|eliminenme) "
                 r"de (?:su|la|esta) lista\b"
@@ -287,7 +309,7 @@ VOCABULARIES: Mapping[str, Vocabulary] = {
                 r"(?:de |vos |ces |d)?(?:sms|textos|messages)\b"
             ),
             r"(?:retirez|enlevez|supprimez) (?:moi|mon numero)(?: de (?:votre|la|cette) liste|$)",
-            r"(?:me desabonner|desabonnez moi|me desinscrire|desinscrivez moi)\b",
+            r"(?:me desabonner|me desabonne|desabonnez moi|me desinscrire|desinscrivez moi)\b",
         ),
         urgent=("urgent", "urgente", "urgence", "urgences"),
         calming=r"(?:pas|rien|aucune|non|sans|jamais)(?: (?:une|d|tres|si|vraiment|du tout|de))*",
@@ -324,6 +346,9 @@ VOCABULARIES: Mapping[str, Vocabulary] = {
         refusals=(
             r"keine (?:weiteren )?(?:sms|nachrichten|texte|mitteilungen) mehr\b",
             r"(?:keine weiteren|nie wieder) (?:sms|nachrichten)\b",
+            r"(?:schreiben|schicken|senden) sie (?:mir|uns) (?:bitte )?keine (?:sms|nachrichten)\b",
+            r"keine (?:weitere )?werbung mehr\b",
+            r"(?:streichen|loschen|entfernen) sie mich (?:aus|von) (?:der|ihrer|dieser) liste\b",
             (
                 r"(?:mir|uns|mich) (?:bitte )?(?:nicht|nie) (?:mehr|wieder) "
                 r"(?:schreiben|schreibt|anschreiben|kontaktieren|simsen|schicken)\b"

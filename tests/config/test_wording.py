@@ -1,5 +1,6 @@
 """Words in the configuration: mistakes in them, and the rules that they make."""
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -110,6 +111,9 @@ MISTAKES = [
         "[[texting.translations]]\nlanguage = 'es'\nreasons = { bsy = 'Hola' }",
         'texting.translations[1].reasons.bsy = "Hola": no such reason; did you mean "busy"?',
     ),
+    ("[texting]\ntranslations = 3", "texting.translations = 3: not a list"),
+    ("[texting]\nvariables = 3", "texting.variables = 3: not a table"),
+    ("[texting]\nlanguages = ['es']", "texting.languages: not a table"),
     (
         "[[lines]]\nnumber = '1'\nlanguage = 'pl'",
         'lines[1].language = "pl": no texts in this language; known are',
@@ -235,3 +239,13 @@ def test_answers_can_be_switched_off() -> None:
 def test_times_are_told_in_the_offices_zone() -> None:
     zone = read("").rules().wording.zone
     assert datetime(2026, 7, 1, 12, tzinfo=UTC).astimezone(zone).hour == 8
+
+
+DOCS = Path(__file__).parent.parent.parent / "docs" / "templates.md"
+
+
+@pytest.mark.parametrize(
+    "block", re.findall(r"```toml\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+)
+def test_what_the_documentation_shows_is_valid(block: str) -> None:
+    assert read(block).wording().office == "Miller"

@@ -21,6 +21,7 @@ from pbx_bridge.core.policy import (
     Defer,
     Facts,
     LaterFacts,
+    LineRules,
     Moment,
     ReasonRule,
     Rules,
@@ -34,6 +35,7 @@ from pbx_bridge.core.policy import (
 )
 from pbx_bridge.core.pricing import PriceList
 from pbx_bridge.core.quiet import QuietHours, Window
+from pbx_bridge.core.wording import Wording
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
@@ -108,6 +110,57 @@ def test_a_missed_caller_is_texted() -> None:
         region="US",
         stranger=False,
     )
+
+
+def body(template: str, call: dict[str, Any] | None = None, **more: Any) -> str:
+    rule = replace(RULES.reasons[Reason.RANG_NO_ANSWER], template=template)
+    rules = replace(RULES, reasons={Reason.RANG_NO_ANSWER: rule}, **more)
+    decision = decide(facts(call, rules=rules))
+    assert isinstance(decision, Send)
+    return decision.body
+
+
+def test_a_text_says_what_is_known_of_the_call() -> None:
+    said = body(
+        "{caller_name|there} {line_name|us} {day} {time} {office_number|-} {hours} {booking_link|}",
+        {"caller": Caller("+12125550142", "BAKER ANN", withheld=False)},
+        lines={"+12125550100": LineRules(name="Sales", route=())},
+        wording=Wording(
+            office_number="+12125550100",
+            variables={"hours": "{office}"},
+            zone=ZoneInfo("America/New_York"),
+        ),
+    )
+    assert said == "Baker Ann Sales Monday 3:59 am +12125550100 {office} "
+
+
+def test_what_is_not_known_has_its_fallback() -> None:
+    nobody = {"caller": Caller("+12125550142", "WIRELESS CALLER", withheld=False), "line": ""}
+    said = body("{caller_name|there} {line} {line_name|us} {office_number|-}", nobody)
+    assert said == "there Miller & Sons us -"
+
+
+def test_the_language_is_the_lines_or_the_regions_or_the_offices() -> None:
+    rule = replace(
+        RULES.reasons[Reason.RANG_NO_ANSWER],
+        template="Hello {day}",
+        translations={"es": "Hola {day}", "fr": "Bonjour {day}"},
+    )
+    rules = replace(RULES, reasons={Reason.RANG_NO_ANSWER: rule})
+    mexican = replace(rules, wording=Wording(by_region={"US": "es"}))
+    french = replace(mexican, lines={"+12125550100": LineRules(name="", route=(), language="fr")})
+    said = [decide(facts(rules=one)) for one in (rules, mexican, french)]
+    assert [send.body for send in said if isinstance(send, Send)] == [
+        "Hello Monday",
+        "Hola lunes",
+        "Bonjour lundi",
+    ]
+
+
+def test_a_text_is_never_longer_than_a_gateway_takes() -> None:
+    said = body("{hours}", wording=Wording(variables={"hours": "word " * 1000}))
+    assert len(said) <= 1600
+    assert said.endswith("word...")
 
 
 AT_VOICEMAIL = replace(

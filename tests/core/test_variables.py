@@ -230,10 +230,11 @@ def test_the_examples_are_good_values_of_their_variables() -> None:
 
 def test_the_documentation_has_the_same_table() -> None:
     rows = re.findall(
-        r"^\| `\{(\w+)(\|…)?\}` \| (.+?) \| `(.+?)` \|$",
+        r"^\| `\{(\w+)(\\\|…)?\}` \| (.+?) \| `(.+?)` \|$",
         DOCS.read_text(encoding="utf-8"),
         re.MULTILINE,
     )
     assert rows == [
-        (v.name, "|…" if v.may_be_absent else "", v.meaning, v.example) for v in VARIABLES.values()
+        (v.name, r"\|…" if v.may_be_absent else "", v.meaning, v.example)
+        for v in VARIABLES.values()
     ]

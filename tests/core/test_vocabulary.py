@@ -1,6 +1,7 @@
 """The lists of words themselves."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -71,3 +72,22 @@ def test_patterns_compile_and_match_no_empty_text(code: str) -> None:
     vocabulary = VOCABULARIES[code]
     for pattern in (*vocabulary.refusals, vocabulary.reversing, vocabulary.calming):
         assert not re.compile(pattern).search("")
+
+
+@EVERY
+def test_the_documentation_lists_every_word(code: str) -> None:
+    docs = Path(__file__).parent.parent.parent / "docs" / "templates.md"
+    (row,) = re.findall(
+        rf"^\| {LANGUAGES[code].name} \(`{code}`\) \| (.+) \|$",
+        docs.read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+    listed = [cell.split(", ") for cell in row.split(" | ")]
+    vocabulary = VOCABULARIES[code]
+    assert listed == [
+        [word for word in vocabulary.opt_out if word not in vocabulary.ambiguous],
+        [word for word in vocabulary.opt_out if word in vocabulary.ambiguous],
+        list(vocabulary.opt_in),
+        list(vocabulary.help),
+        list(vocabulary.urgent),
+    ]
