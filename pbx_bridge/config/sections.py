@@ -26,6 +26,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from pbx_bridge import gateways, ports
+from pbx_bridge.config.alerting import Alerts
 from pbx_bridge.config.values import (
     Age,
     Amount,
@@ -520,6 +521,7 @@ class Config(Section):
     gateways: dict[Name, InstanceOf[ConfiguredGateway]]
     spending: Spending
     hooks: Hooks | None = None
+    alerts: Alerts | None = None
     database: DatabaseSettings
     retention: Retention
     logging: Logging

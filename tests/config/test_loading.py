@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from pbx_bridge import gateways
 from pbx_bridge.config import Config, ConfigError, Problem, defaults, load, parse
 from pbx_bridge.core.call import Reason
 from pbx_bridge.core.policy import Moment
@@ -192,7 +193,7 @@ MISTAKES = [
     ),
     (
         "[gateways.sms]",
-        "LINE: gateways.sms.type: missing; one of console, http, twilio",
+        f"LINE: gateways.sms.type: missing; one of {', '.join(gateways.KINDS)}",
     ),
     (
         "[gateways.sms]\ntype = 'http'\njsn = {}\nurl = 'https://sms.example.com/'",
