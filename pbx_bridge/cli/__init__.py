@@ -18,6 +18,7 @@ COMMANDS = {
     "calls": ("listings", "List calls: what became of each, and whether it was texted."),
     "explain": ("listings", "Show one call's timeline and every rule that judged it."),
     "messages": ("listings", "List messages and what became of them."),
+    "alerts": ("alerting", "List what staff were told, take an alert, or test every channel."),
     "send-test": ("sending", "Send one text through the gateway."),
     "record": ("captures", "Capture what the PBX says into a file."),
     "replay": ("captures", "Judge captured calls by today's rules; send nothing."),

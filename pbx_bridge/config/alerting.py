@@ -166,6 +166,13 @@ class Alerts(Addressees):
         examples=[_PACE.max_repeats],
     )
 
+    def gateway_names(self) -> list[str]:
+        """Name the gateways that people are told through."""
+        both = (self, self.on_call or self)
+        names = [target.gateway for whom in both for target in whom.mail]
+        names += [target.gateway for whom in both for target in whom.sms]
+        return list(dict.fromkeys(names))
+
     def targets(
         self, office: str, zone: ZoneInfo, gateways: Mapping[str, Gateway], now: Clock = utc_now
     ) -> Targets:

@@ -221,7 +221,7 @@ def plan_urgent(
 
 def _within(ready: list[Telling], left: int) -> tuple[Telling, ...]:
     """Keep to the number of messages that are left: what is too much is told together."""
-    if len(ready) <= left:
+    if len(ready) <= max(left, 0):
         return tuple(ready)
     rest = [alert for telling in ready[left - 1 :] for alert in telling.alerts]
     return (*ready[: left - 1], _telling(_grouped(rest)))
