@@ -22,6 +22,7 @@ COMMANDS = {
     "replies": ("listings", "List what customers wrote, and how it was understood."),
     "optouts": ("optouts", "See and change who wants no texts; import and export the list."),
     "gateways": ("gateways", "Show how each gateway stands, and what went through it."),
+    "alerts": ("alerting", "List what staff were told, take an alert, or test every channel."),
     "send-test": ("sending", "Send one text through the gateway."),
     "record": ("captures", "Capture what the PBX says into a file."),
     "replay": ("captures", "Judge captured calls by today's rules; send nothing."),

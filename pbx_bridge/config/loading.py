@@ -67,7 +67,8 @@ def _validate(tables: dict[str, Any], folder: Path) -> tuple[list[Mistake], Conf
     context = {
         "folder": folder,
         "country": _country(tables),
-        "gateways": _for_texts(tables.get("gateways"), written["gateways"]),
+        "gateways": _sending(Channel.SMS, tables.get("gateways"), written["gateways"]),
+        "mail_gateways": _sending(Channel.EMAIL, tables.get("gateways"), written["gateways"]),
         "variables": given_variables(tables),
         "languages": own_languages(tables),
     }
@@ -111,12 +112,12 @@ def _gateways(written: object, folder: Path) -> tuple[list[Mistake], dict[str, C
     return found, configured
 
 
-def _for_texts(written: object, configured: dict[str, ConfiguredGateway]) -> list[str]:
-    """Name the gateways that send texts; one with mistakes of its own is reported only for them."""
+def _sending(
+    channel: Channel, written: object, configured: dict[str, ConfiguredGateway]
+) -> list[str]:
+    """Name the gateways that send such; one with mistakes of its own is reported only for them."""
     names = list(written) if isinstance(written, dict) else list(configured)
-    return [
-        name for name in names if name not in configured or configured[name].channel is Channel.SMS
-    ]
+    return [name for name in names if name not in configured or configured[name].channel is channel]
 
 
 def _country(tables: dict[str, Any]) -> str | None:

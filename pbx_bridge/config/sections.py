@@ -25,6 +25,7 @@ from pydantic import (
 )
 
 from pbx_bridge import gateways, ports
+from pbx_bridge.config.alerting import Alerts
 from pbx_bridge.config.announcing import Announcing
 from pbx_bridge.config.limits import BurstSettings, LimitSettings, QuietHoursSettings
 from pbx_bridge.config.values import (
@@ -583,6 +584,7 @@ class Config(Section):
     spending: Spending
     hooks: Hooks | None = None
     announce: Announcing | None = None
+    alerts: Alerts | None = None
     database: DatabaseSettings
     retention: Retention
     logging: Logging

@@ -1,0 +1,1 @@
+"""Telling the office's own people: through a hundred services, by e-mail and by text."""
