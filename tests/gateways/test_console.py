@@ -38,7 +38,7 @@ def test_a_bubble_holds_any_text(text: str) -> None:
 
 
 def test_kinds_are_the_modules_found() -> None:
-    assert KINDS == ("console", "http", "pbx", "twilio")
+    assert KINDS == ("console", "http", "pbx", "smpp", "twilio")
     for kind in KINDS:
         module = load(kind)
         assert module.Settings.model_fields["type"].default == kind
@@ -47,5 +47,5 @@ def test_kinds_are_the_modules_found() -> None:
 
 @pytest.mark.parametrize("kind", ["", "_web", "smoke", "os", "../twilio"])
 def test_an_unknown_kind_lists_the_known_ones(kind: str) -> None:
-    with pytest.raises(ValueError, match="there are console, http, pbx, twilio"):
+    with pytest.raises(ValueError, match="there are console, http, pbx, smpp, twilio"):
         load(kind)
