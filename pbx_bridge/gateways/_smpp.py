@@ -383,7 +383,7 @@ def submission(  # noqa: PLR0913 - the fields of one PDU
     service_type: str,
 ) -> Pdu:
     """Make the submit_sm of one part; `data` is as it travels, with its header if it has one."""
-    message = SubmitSm(
+    made = SubmitSm(
         short_message="-",  # the library wants one; what is sent is `data`
         source=_phone_number(source),
         destination=_phone_number(destination),
@@ -394,7 +394,8 @@ def submission(  # noqa: PLR0913 - the fields of one PDU
         encoding="ucs2" if ucs2 else None,
         auto_message_payload=False,
     )
-    message.set_encoded_message(data)
+    made.set_encoded_message(data)
+    message: Pdu = made
     return message
 
 

@@ -5,6 +5,7 @@ It shares no code with the library that the gateway uses, so that the two check 
 
 import asyncio
 import itertools
+import ssl
 import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -75,6 +76,7 @@ class Smsc:
     bind_status: int = OK
     answers_links: bool = True
     answers_binds: bool = True
+    tls: ssl.SSLContext | None = None
     submitted: list[Submitted] = field(default_factory=list)
     binds: list[tuple[str, str, str]] = field(default_factory=list)
     links: int = 0  #: how often it was asked whether it is there
@@ -95,7 +97,7 @@ class Smsc:
             await self.stop()
 
     async def start(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, ssl=self.tls)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:

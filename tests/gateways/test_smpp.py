@@ -3,9 +3,12 @@
 import asyncio
 import importlib.util
 import logging
+import ssl
+import subprocess
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -442,6 +445,46 @@ async def test_the_smsc_may_ask_whether_we_are_there() -> None:
         await until(lambda: bool(smsc.answered))
     assert list(smsc.answered.values()) == [0x03]
     assert smsc.strange == []
+
+
+@pytest.fixture
+def certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    """Make a certificate for this machine, which it trusts itself."""
+    making = (
+        "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=smsc -addext"
+        " subjectAltName=IP:127.0.0.1 -keyout smsc.key -out smsc.pem"
+    )
+    subprocess.run(  # noqa: S603
+        ["/usr/bin/openssl", *making.split()], cwd=tmp_path, check=True, capture_output=True
+    )
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "smsc.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "smsc.pem", tmp_path / "smsc.key")
+    return context
+
+
+async def test_over_tls(certificate: ssl.SSLContext) -> None:
+    smsc = Smsc(tls=certificate)
+    assert await sent(smsc, tls=True) == Accepted("id-0")
+
+
+async def test_a_certificate_that_does_not_hold_gets_no_password(
+    certificate: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE")
+    smsc = Smsc(tls=certificate)
+    async with smsc.running(), Gateway(settings(smsc.port, tls=True)) as gateway:
+        assert isinstance(await gateway.send(message()), Deferred)
+        with pytest.raises(GatewayProblem, match="a certificate that does not hold"):
+            await gateway.check()
+    assert smsc.binds == []
+
+
+async def test_tls_where_nobody_speaks_it() -> None:
+    smsc = Smsc()
+    async with smsc.running(), Gateway(settings(smsc.port, tls=True)) as gateway:
+        assert isinstance(await gateway.send(message()), Deferred)
+    assert smsc.binds == []
 
 
 # -- receipts ---------------------------------------------------------------------------------
