@@ -80,7 +80,8 @@ class Way:
 
     async def replies(self) -> list[ReplyRecord]:
         async with self._db() as db:
-            return await db.read(lambda tx: replies.recent(tx, limit=99))
+            found: list[ReplyRecord] = await db.read(lambda tx: replies.recent(tx, limit=99))
+            return found
 
     def _db(self) -> Any:
         return Database.read_only(self.place.folder / "bridge.db")

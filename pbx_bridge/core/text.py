@@ -187,3 +187,23 @@ def _pack(widths: list[int], single: int, multi: int) -> int:
             parts, room = parts + 1, multi
         room -= width
     return parts
+
+
+def split(text: str) -> list[str]:
+    """Cut a text into the parts that `segments` counts, for gateways that must do it themselves."""
+    if all(c in GSM_BASIC or c in GSM_EXTENDED for c in text):
+        return _parts(text, [2 if c in GSM_EXTENDED else 1 for c in text], 160, 153)
+    return _parts(text, [2 if ord(c) > 0xFFFF else 1 for c in text], 70, 67)  # noqa: PLR2004 - the end of the basic plane
+
+
+def _parts(text: str, widths: list[int], single: int, multi: int) -> list[str]:
+    if sum(widths) <= single:
+        return [text]
+    parts, room = [""], multi
+    for character, width in zip(text, widths, strict=True):
+        if width > room:
+            parts.append("")
+            room = multi
+        parts[-1] += character
+        room -= width
+    return parts

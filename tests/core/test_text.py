@@ -24,6 +24,7 @@ from pbx_bridge.core.text import (
     plain,
     segments,
     shorten,
+    split,
     substitute,
     wanted,
 )
@@ -202,3 +203,25 @@ def test_a_cut_text_fits_and_is_the_beginning_of_the_whole(text: str, limit: int
         assert text.startswith(head)
         rest = text[len(head) :]
         assert not unicodedata.category(rest[0]).startswith("M") or not head
+
+
+@given(st.text(st.sampled_from("aé€{ü😀ж\n"), max_size=700))
+def test_the_parts_are_as_many_as_counted_and_nothing_is_lost(text: str) -> None:
+    parts = split(text)
+    assert "".join(parts) == text
+    assert len(parts) == segments(text).parts
+    assert len(parts) == 1 or all(parts)
+
+
+@pytest.mark.parametrize(
+    ("text", "lengths"),
+    [
+        ("x" * 160, [160]),
+        ("x" * 161, [153, 8]),
+        ("x" * 152 + "€" + "x" * 152, [152, 152, 1]),
+        ("ж" * 70, [70]),
+        ("ж" * 66 + "😀" + "ж" * 66, [66, 66, 1]),
+    ],
+)
+def test_no_character_is_split_over_two_parts(text: str, lengths: list[int]) -> None:
+    assert [len(part) for part in split(text)] == lengths
