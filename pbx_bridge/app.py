@@ -18,10 +18,12 @@ from pathlib import Path
 import structlog
 
 from pbx_bridge import logs
+from pbx_bridge.alerts.alerter import Alerter, Targets
 from pbx_bridge.announcer import Announcer
 from pbx_bridge.clock import utc_now
 from pbx_bridge.config import Config, ConfigError, Pbx, load
 from pbx_bridge.conversation import Conversation
+from pbx_bridge.core.alerting import AlertKind, Pace
 from pbx_bridge.core.call import Call
 from pbx_bridge.core.delivery import AskSchedule
 from pbx_bridge.core.tracker import CallTracker
@@ -153,6 +155,7 @@ class Service:
         self._gateways_changed = asyncio.Event()
 
         self._announcer = _announcer(config)
+        self._alerter = Alerter(db, _targets(config, self._gateways), now=utc_now)
         announce: Announce = self._announcer.announce if self._announcer else lambda _: None
 
         def new_key() -> str:
@@ -166,6 +169,7 @@ class Service:
             new_key=new_key,
             wake=self._wake,
             recover=self._recover,
+            raised=self._alerter.wake,
             announce=announce,
             checkpoint=checkpoint,
         )
@@ -179,13 +183,20 @@ class Service:
             terms=config.terms(),
             checkpoint=checkpoint,
             announce=announce,
+            raised=self._alerter.wake,
         )
         self._conversation = Conversation(
             config.rules(), new_key, self._answers_itself, config.spending.currency
         )
         self._intake = Intake(
-            db, self._conversation, now=utc_now, wake=self._wake, announce=announce
+            db,
+            self._conversation,
+            now=utc_now,
+            wake=self._wake,
+            raised=self._alerter.wake,
+            announce=announce,
         )
+        self._set_what_staff_are_told(config)
 
     async def run(self, stop: asyncio.Event, reload: asyncio.Event) -> None:
         """Watch and send until `stop`; read the configuration again at each `reload`."""
@@ -213,7 +224,8 @@ class Service:
             last = [
                 tasks.create_task(
                     self._intake.listen(self._gateways, self._gateways_changed), name="intake"
-                )
+                ),
+                tasks.create_task(self._alerter.run(), name="alerter"),
             ]
             if self._announcer is not None:
                 last.append(tasks.create_task(self._announcer.run(), name="announcer"))
@@ -247,6 +259,11 @@ class Service:
                 f"webhooks cannot be received at {hooks.listen}:{hooks.port}: {error.strerror};"
                 " change [hooks] listen or port"
             ) from error
+
+    def _set_what_staff_are_told(self, config: Config) -> None:
+        targets = _targets(config, self._gateways)
+        self._alerter.targets = targets
+        self._followup.tell_missed_calls(wanted=AlertKind.MISSED_CALL in targets.kinds)
 
     def _answers_itself(self, gateway: str) -> bool:
         known = self._gateways.get(gateway)
@@ -284,6 +301,7 @@ class Service:
             self._followup.rules = self._conversation.rules = config.rules()
             self._conversation.currency = config.spending.currency
             self._sender.terms = config.terms()
+            self._set_what_staff_are_told(config)
             self._gateways_changed.set()
             self._config = config
             log.info(
@@ -317,6 +335,16 @@ class Service:
         config = self._started_with  # a PBX may be gone from the new one
         pbx = next(pbx for pbx in config.pbx if pbx.name == pbx_name)
         return await records.read(pbx.record_files(config.office.timezone), pbx.inbound(), since)
+
+
+def _targets(config: Config, gateways: Mapping[str, Gateway]) -> Targets:
+    """Give whom to tell of what; without [alerts] nobody of anything."""
+    office, zone = config.office.name, config.office.timezone
+    if config.alerts is not None:
+        return config.alerts.targets(office, zone, gateways)
+    return Targets(
+        office=office, zone=zone, everyday=(), on_call=(), kinds=frozenset(), pace=Pace()
+    )
 
 
 def _announcer(config: Config) -> Announcer | None:

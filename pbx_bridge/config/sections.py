@@ -411,7 +411,9 @@ class Retention(Section):
         default=timedelta(days=395), description="the calls' timelines", examples=["395d"]
     )
     messages: Age = Field(
-        default=timedelta(days=90), description="messages and the tries to send", examples=["90d"]
+        default=timedelta(days=90),
+        description="messages, the tries to send, receipts, replies and alerts",
+        examples=["90d"],
     )
     outbound_calls: Age = Field(
         default=timedelta(days=30), description="calls from the office", examples=["30d"]

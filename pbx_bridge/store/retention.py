@@ -1,4 +1,7 @@
-"""Forget what is old. What still waits or lives is never forgotten."""
+"""Forget what is old. What still waits or lives is never forgotten.
+
+Nor who wants no texts (`consent`), and what was learned of a number (`correspondent`).
+"""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -6,14 +9,27 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Connection, Table, select
 
 from pbx_bridge.core.delivery import State
-from pbx_bridge.store.schema import call, gap, message, outbound_call, step
+from pbx_bridge.store.schema import (
+    alert,
+    call,
+    gap,
+    message,
+    outbound_call,
+    receipt,
+    reply,
+    step,
+)
 
 BATCH = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
-    """For how long what is kept, in days. A call takes its steps and decisions with it."""
+    """For how long what is kept, in days.
+
+    A call takes its steps and decisions with it; `messages` counts also for replies, receipts and
+    alerts, which have the same words in them.
+    """
 
     calls: int = 365
     steps: int = 90
@@ -33,6 +49,11 @@ def prune(tx: Connection, now: datetime, keep: Retention, batch: int = BATCH) ->
     deleted = _delete(
         tx, message, settled & (message.c.created_at < now - timedelta(days=keep.messages)), batch
     )
+    words = now - timedelta(days=keep.messages)
+    deleted += _delete(tx, reply, reply.c.received_at < words, batch)
+    told = alert.c.due_at.is_(None)
+    deleted += _delete(tx, alert, told & (alert.c.at < words), batch)
+    deleted += _delete(tx, receipt, receipt.c.message.is_(None) & (receipt.c.at < words), batch)
     deleted += _delete(
         tx, call, ended_calls & (call.c.began < now - timedelta(days=keep.calls)), batch
     )

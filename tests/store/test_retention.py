@@ -5,12 +5,16 @@ from datetime import timedelta
 
 from sqlalchemy import Connection, func, select
 
+from pbx_bridge.core.alerting import AlertKind
 from pbx_bridge.core.call import OutboundCall
-from pbx_bridge.core.delivery import State
-from pbx_bridge.store import calls, feed, outbox
+from pbx_bridge.core.delivery import Receipt, State
+from pbx_bridge.core.reply import Meaning, Reply
+from pbx_bridge.store import calls, consents, feed, outbox, receipts, replies
+from pbx_bridge.store.alerts import raise_alert
+from pbx_bridge.store.consents import ConsentKind, ConsentRecord, ConsentSource
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.retention import Retention, prune
-from pbx_bridge.store.schema import metadata
+from pbx_bridge.store.schema import alert, metadata
 from tests.store.examples import BOOT, CALLER, LIVE, MISSED, NOON, PBX, queue_message
 
 KEEP = Retention(calls=100, steps=10, messages=50, outbound_calls=20, gaps=30)
@@ -76,3 +80,31 @@ async def test_it_works_in_small_batches(db: Database) -> None:
         rounds += 1
     assert rounds == 3
     assert set((await db.read(_sizes)).values()) == {0}
+
+
+async def test_words_are_forgotten_and_who_wants_no_texts_is_not(db: Database) -> None:
+    def fill(tx: Connection) -> None:
+        told = Receipt(state=State.DELIVERED, gateway_ref="nobody's")
+        receipts.record(tx, "modem", told, None, NOON)
+        replies.insert(
+            tx, "modem", Reply(gateway_ref="1", sender=CALLER, body="STOP"), now=NOON,
+            sender_e164=CALLER, meaning=Meaning.OPT_OUT, detail="", message_id=None, call_row=None,
+        )  # fmt: skip
+        for kind, due in ((AlertKind.REPLY, None), (AlertKind.URGENT, NOON)):
+            row = raise_alert(tx, now=NOON, kind=kind, subject=CALLER, text="STOP")
+            tx.execute(alert.update().where(alert.c.id == row).values(due_at=due))
+        consents.record(
+            tx,
+            ConsentRecord(
+                address=CALLER, at=NOON, kind=ConsentKind.OPT_OUT, source=ConsentSource.REPLY,
+                detail="STOP", reply_row=1,
+            ),
+        )  # fmt: skip
+
+    await db.run(fill)
+    later = NOON + timedelta(days=51)
+    assert await db.run(lambda tx: prune(tx, later, KEEP)) == 3
+    assert await db.read(lambda tx: replies.recent(tx, limit=9)) == []
+    left = await db.read(lambda tx: tx.execute(select(alert.c.kind)).scalars().all())
+    assert left == ["urgent"]  # nobody was told of it yet
+    assert await db.read(lambda tx: consents.opted_out(tx, CALLER)) is not None
