@@ -89,7 +89,7 @@ def held(tx: Connection, facts: Facts, objection: Skip) -> None:
     """Write down that a text was wanted and one of `LIMITS` held it back."""
     rules, now = facts.rules, facts.now
     if rules.burst is not None:
-        guards.keep_breaker(tx, burst.hold(guards.breaker(tx), facts.stranger, now))
+        guards.keep_breaker(tx, burst.hold(guards.breaker(tx), now, stranger=facts.stranger))
     since = {
         SkipReason.DAILY_SPENDING: now - limits.DAY,
         SkipReason.MONTHLY_SPENDING: _month(rules, now),

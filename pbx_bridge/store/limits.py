@@ -80,7 +80,7 @@ class Fates:
     bad: int
 
 
-def _counted(shadow: bool) -> ColumnElement[bool]:  # noqa: FBT001 - one of two statements
+def _counted(*, shadow: bool) -> ColumnElement[bool]:
     # By what does not count, as in outbox.py.
     states = [state.value for state in NOT_COUNTED]
     if shadow:
@@ -92,7 +92,7 @@ def _count(*where: ColumnElement[bool]) -> ColumnElement[int]:
     return func.count().filter(and_(true(), *where))
 
 
-def _of_number(shadow: bool) -> Statement:  # noqa: FBT001 - one of two statements
+def _of_number(*, shadow: bool) -> Statement:
     mine = table.c.recipient == bindparam("to")
     since_day, since_hour = (table.c.created_at >= bindparam(name) for name in ("day", "hour"))
     statement: Statement = select(
@@ -108,12 +108,12 @@ def _of_number(shadow: bool) -> Statement:  # noqa: FBT001 - one of two statemen
         table.c.recipient < bindparam("beyond"),
         table.c.created_at >= bindparam("since"),
         _FOLLOW_UP,
-        _counted(shadow),
+        _counted(shadow=shadow),
     )
     return statement
 
 
-def _of_all(shadow: bool) -> Statement:  # noqa: FBT001 - one of two statements
+def _of_all(*, shadow: bool) -> Statement:
     since = {name: table.c.created_at >= bindparam(name) for name in ("hour", "minute", "window")}
     bad = (
         select(func.count())
@@ -131,11 +131,11 @@ def _of_all(shadow: bool) -> Statement:  # noqa: FBT001 - one of two statements
         _count(table.c.region == bindparam("region")).label("region_day"),
         _count(since["hour"], table.c.stranger).label("strangers_hour"),
         bad.label("bad_day"),
-    ).where(table.c.created_at >= bindparam("day"), _FOLLOW_UP, _counted(shadow))
+    ).where(table.c.created_at >= bindparam("day"), _FOLLOW_UP, _counted(shadow=shadow))
 
 
-def _bills(shadow: bool, waiting: bool) -> Statement:  # noqa: FBT001 - one of four statements
-    conditions = [table.c.created_at >= bindparam("since"), _counted(shadow)]
+def _bills(*, shadow: bool, waiting: bool) -> Statement:
+    conditions = [table.c.created_at >= bindparam("since"), _counted(shadow=shadow)]
     if not waiting:
         conditions.append(table.c.state != State.QUEUED.value)
     return (
@@ -159,10 +159,10 @@ _FOLLOW_UP = and_(table.c.purpose == Purpose.FOLLOW_UP.value, table.c.channel ==
 _TEXTABLE = ~exists().where(
     correspondent.c.address == table.c.recipient, correspondent.c.untextable != ""
 )
-_OF_NUMBER = {shadow: _of_number(shadow) for shadow in (False, True)}
-_OF_ALL = {shadow: _of_all(shadow) for shadow in (False, True)}
+_OF_NUMBER = {shadow: _of_number(shadow=shadow) for shadow in (False, True)}
+_OF_ALL = {shadow: _of_all(shadow=shadow) for shadow in (False, True)}
 _BILLS = {
-    (shadow, waiting): _bills(shadow, waiting)
+    (shadow, waiting): _bills(shadow=shadow, waiting=waiting)
     for shadow in (False, True)
     for waiting in (False, True)
 }
@@ -171,7 +171,7 @@ _TIMES = {
         table.c.created_at >= bindparam("since"),
         table.c.created_at < bindparam("until"),
         _FOLLOW_UP,
-        _counted(shadow),
+        _counted(shadow=shadow),
     )
     for shadow in (False, True)
 }
