@@ -34,6 +34,7 @@ Statement = Select[*tuple[Any, ...]]
 
 _BAD = (State.FAILED.value, State.UNDELIVERED.value)
 _GOOD = (State.ACCEPTED.value, State.DELIVERED.value)
+_NOT_ENDED = tuple(state.value for state in State if state.value not in (*_GOOD, *_BAD))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +149,8 @@ def _bills(*, shadow: bool, waiting: bool) -> Statement:
             ),
         )
         .where(*conditions)
-        .group_by(table.c.gateway, table.c.region)
+        # Not the column itself: SQLite would go through all of its index to have them in order.
+        .group_by(func.coalesce(table.c.gateway, ""), table.c.region)
     )
 
 
@@ -179,7 +181,7 @@ _LAST_ENDED = (
     select(table.c.state)
     .where(
         table.c.created_at >= bindparam("since"),
-        table.c.state.in_([*_GOOD, *_BAD]),
+        table.c.state.not_in(_NOT_ENDED),  # by what does not count, as in outbox.py
         _FOLLOW_UP,
         _TEXTABLE,
     )

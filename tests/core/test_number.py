@@ -138,6 +138,7 @@ def test_a_valid_number_is_always_of_a_known_type() -> None:
     """Only what is of some type counts as valid, so there is none that is to be decided on."""
     for region in phonenumbers.SUPPORTED_REGIONS:
         example = phonenumbers.example_number(region)
+        assert example is not None
         assert phonenumbers.is_valid_number(example)
         assert phonenumbers.number_type(example) != phonenumbers.PhoneNumberType.UNKNOWN
 
