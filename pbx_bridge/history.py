@@ -73,6 +73,7 @@ def about_all(tx: Connection, facts: Facts) -> Facts:
         line_hour=seen.line_hour,
         region_day=seen.region_day,
         strangers_hour=seen.strangers_hour,
+        strangers_day=seen.strangers_day,
         minute=seen.minute,
         hour=seen.hour,
         day=seen.day,

@@ -281,7 +281,11 @@ class TestLimits:
     async def test_strangers_leave_room_for_acquaintances(self, db: Database) -> None:
         office = Guarded(db, limits=Limits(strangers_per_hour=2, stranger_min_ring=timedelta(0)))
         office.is_answered("k", number=CALLER)
-        assert await office.rules_of(3) == ["rang_no_answer", "rang_no_answer", "strangers_cap"]
+        assert await office.rules_of(3) == [
+            "rang_no_answer",
+            "rang_no_answer",
+            "strangers_hourly_cap",
+        ]
         assert await office.rules_of(1, number=CALLER) == ["rang_no_answer"]
         strangers = {text.to: text.stranger for text in await office.queued()}
         assert strangers.pop(CALLER) is False

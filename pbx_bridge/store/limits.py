@@ -60,6 +60,7 @@ class OfAll:
     line_hour: int
     region_day: int
     strangers_hour: int
+    strangers_day: int
     bad_day: int  #: of any age, that ended badly; a hint whether to look closer
 
 
@@ -131,6 +132,7 @@ def _of_all(*, shadow: bool) -> Statement:
         _count(since["hour"], table.c.line == bindparam("line")).label("line_hour"),
         _count(table.c.region == bindparam("region")).label("region_day"),
         _count(since["hour"], table.c.stranger).label("strangers_hour"),
+        _count(table.c.stranger).label("strangers_day"),
         bad.label("bad_day"),
     ).where(table.c.created_at >= bindparam("day"), _FOLLOW_UP, _counted(shadow=shadow))
 

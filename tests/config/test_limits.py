@@ -78,6 +78,7 @@ def test_what_is_left_out_has_its_default() -> None:
         per_line_per_hour=20,
         per_region_per_day=20,
         strangers_per_hour=15,
+        strangers_per_day=100,
         stranger_min_ring=timedelta(0),
         max_per_minute=15,
     )

@@ -48,6 +48,7 @@ per_block_per_hour = 10000
 per_block_per_day = 10000
 per_line_per_hour = 10000
 strangers_per_hour = 10000
+strangers_per_day = 10000
 max_per_minute = 10000
 
 [texting.burst]

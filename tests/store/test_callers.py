@@ -108,11 +108,7 @@ ACQUAINTANCES = {
     "was answered": lambda tx: calls.finish(
         tx, PBX, BOOT, replace(ANSWERED, began=BEGAN - minutes(60)), WHO
     ),
-    "called the day before": lambda tx: calls.finish(
-        tx, PBX, BOOT, replace(MISSED, began=BEGAN - timedelta(days=1, seconds=1)), WHO
-    ),
     "wrote": lambda tx: writes(tx, 1),
-    "got a text": lambda tx: _texted(tx, State.DELIVERED),
     "was rung": lambda tx: is_called(tx, f"9{NATIONAL}", timedelta(days=29)),
 }
 STRANGERS = {
@@ -121,7 +117,8 @@ STRANGERS = {
     ),
     "called now": lambda tx: calls.finish(tx, PBX, BOOT, replace(ANSWERED, began=BEGAN), WHO),
     "another called": lambda tx: calls.finish(tx, PBX, BOOT, ANSWERED, "+12125550143"),
-    "was sent a text": lambda tx: _texted(tx, State.ACCEPTED),
+    "called in vain long ago": lambda tx: calls.finish(tx, PBX, BOOT, MISSED, WHO),
+    "got a text": lambda tx: _texted(tx, State.DELIVERED),
     "was rung long ago": lambda tx: is_called(tx, NATIONAL, timedelta(days=31)),
     "is rung later": lambda tx: is_called(tx, NATIONAL, -minutes(1)),
     "another was rung": lambda tx: is_called(tx, "2125550143", minutes(1)),

@@ -84,7 +84,7 @@ async def test_nobody_was_texted(db: Database) -> None:
     assert await db.read(of_number) == nothing
     none = OfAll(
         day=0, hour=0, minute=0, window=0, window_strangers=0, line_hour=0, region_day=0,
-        strangers_hour=0, bad_day=0,
+        strangers_hour=0, strangers_day=0, bad_day=0,
     )  # fmt: skip
     assert await db.read(of_all) == none
 
@@ -143,7 +143,7 @@ async def test_texts_to_everybody(db: Database) -> None:
 
     assert await db.run(fill) == OfAll(
         day=7, hour=5, minute=1, window=3, window_strangers=2, line_hour=4, region_day=3,
-        strangers_hour=3, bad_day=1,
+        strangers_hour=3, strangers_day=4, bad_day=1,
     )  # fmt: skip
 
 
