@@ -73,6 +73,7 @@ def about_all(tx: Connection, facts: Facts) -> Facts:
         line_hour=seen.line_hour,
         region_day=seen.region_day,
         strangers_hour=seen.strangers_hour,
+        strangers_day=seen.strangers_day,
         minute=seen.minute,
         hour=seen.hour,
         day=seen.day,
@@ -89,7 +90,7 @@ def held(tx: Connection, facts: Facts, objection: Skip) -> None:
     """Write down that a text was wanted and one of `LIMITS` held it back."""
     rules, now = facts.rules, facts.now
     if rules.burst is not None:
-        guards.keep_breaker(tx, burst.hold(guards.breaker(tx), facts.stranger, now))
+        guards.keep_breaker(tx, burst.hold(guards.breaker(tx), now, stranger=facts.stranger))
     since = {
         SkipReason.DAILY_SPENDING: now - limits.DAY,
         SkipReason.MONTHLY_SPENDING: _month(rules, now),

@@ -310,6 +310,16 @@ enabled = {values["enabled"]}
 delay = {values["delay"]}
 max_per_hour = 10000
 max_per_day = 10000
+[texting.limits]
+# All calls are of strangers from one block of numbers.
+per_block_per_hour = 10000
+per_block_per_day = 10000
+per_line_per_hour = 10000
+strangers_per_hour = 10000
+strangers_per_day = 10000
+max_per_minute = 10000
+[texting.burst]
+enabled = false
 {values["pbx"]}
 [gateways.test]
 {values["gateway"]}

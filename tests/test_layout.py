@@ -36,6 +36,7 @@ CROSS_CUTTING = {
     "crash.py": "the whole service, killed",
     "properties.py": "the tracker with all that feeds it",
     "recordings.py": "recorded calls through the whole service",
+    "pumping.py": "the guards together, under attack",
 }
 
 

@@ -78,6 +78,9 @@ class LimitSettings(_Table):
         description="texts in an hour to callers who never had to do with the office",
         examples=[15],
     )
+    strangers_per_day: Count = Field(
+        default=100, description="texts to such callers in 24 hours", examples=[100]
+    )
     stranger_min_ring: Duration = Field(
         default=timedelta(0),
         description="a stranger who hangs up sooner is not texted",

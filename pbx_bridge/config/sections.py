@@ -609,7 +609,9 @@ class Config(Section):
             self.office.name,
             self.office.country,
             self.texting,
-            own_numbers=frozenset(self.office.own_numbers) | lines.keys(),
+            own_numbers=frozenset(
+                own for own in (*self.office.own_numbers, *lines) if own.startswith("+")
+            ),
             allowed=number.family(self.office.country) if allowed is None else allowed,
             lines=lines,
             wording=self.wording(),

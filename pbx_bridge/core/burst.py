@@ -112,7 +112,7 @@ def judge(
             return breaker, ""
 
 
-def hold(breaker: Breaker, stranger: bool, now: datetime) -> Breaker:  # noqa: FBT001 - the fact
+def hold(breaker: Breaker, now: datetime, *, stranger: bool) -> Breaker:
     """Write down that a text was wanted and held back, by this or by another limit."""
     minute = _minute(now)
     last = next((held for held in breaker.held if held.minute == minute), Held(minute, 0, 0))
@@ -139,7 +139,8 @@ def _stands(breaker: Breaker, seen: Evidence, rules: BurstRules, now: datetime) 
             return replace(breaker, circuit=Circuit.HALF_OPEN, since=now, until=None)
         case Circuit.HALF_OPEN if seen.bad_probes:
             longer = min(breaker.open_for * 2, LONGEST)
-            return _opened(breaker, longer, now, "the texts sent to try did not arrive", True)  # noqa: FBT003
+            why = "the texts sent to try did not arrive"
+            return _opened(breaker, longer, now, why, everybody=True)
         case Circuit.HALF_OPEN if seen.good_probes >= PROBES:
             if not _pace(breaker, seen, rules, now):
                 return replace(breaker, circuit=Circuit.CLOSED, since=now, why="", everybody=False)
@@ -153,7 +154,8 @@ def _opened(
     how_long: timedelta,
     now: datetime,
     why: str,
-    everybody: bool,  # noqa: FBT001 - a fact of the row
+    *,
+    everybody: bool,
 ) -> Breaker:
     return replace(
         breaker,

@@ -22,6 +22,7 @@ class Limits:
     per_line_per_hour: int | None = None
     per_region_per_day: int | None = None  #: for each region but the office's own
     strangers_per_hour: int | None = None
+    strangers_per_day: int | None = None
     stranger_min_ring: timedelta = timedelta(0)  #: as `min_ring`, for strangers
     max_per_minute: int | None = None
 
@@ -40,6 +41,7 @@ class Counts:
     line_hour: int = 0
     region_day: int = 0
     strangers_hour: int = 0
+    strangers_day: int = 0
     minute: int = 0
     hour: int = 0
     day: int = 0

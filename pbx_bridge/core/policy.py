@@ -58,7 +58,8 @@ class SkipReason(StrEnum):
     BURST = "burst"
     BLOCK_HOURLY_CAP = "block_hourly_cap"
     BLOCK_DAILY_CAP = "block_daily_cap"
-    STRANGERS_CAP = "strangers_cap"
+    STRANGERS_HOURLY_CAP = "strangers_hourly_cap"
+    STRANGERS_DAILY_CAP = "strangers_daily_cap"
     LINE_CAP = "line_cap"
     REGION_CAP = "region_cap"
     MINUTE_CAP = "minute_cap"
@@ -167,7 +168,7 @@ class Send:
     due_at: datetime
     expires_at: datetime
     region: str  #: of the number
-    stranger: bool  #: has never had anything to do with the office
+    stranger: bool  #: was never answered, never wrote, was not rung from here
     note: str = ""  #: what else there is to say about it
 
 
@@ -196,7 +197,7 @@ class Facts:
     spoken_at: datetime | None = None  #: with this caller, since this call began
     replied_at: datetime | None = None  #: wrote to us, since this call began
     last_text: datetime | None = None  #: to this caller about this line, within the cool-down
-    stranger: bool = False  #: has never spoken to us, nor written, nor been texted
+    stranger: bool = False  #: was never answered, never wrote, was not rung from here
     zones: Sequence[tzinfo] = ()  #: in which the caller may be; without any none is known
 
     # for LIMITS, and the caps of one number
@@ -412,12 +413,20 @@ def block_daily_cap(facts: Facts) -> Skip | None:
     return Skip(SkipReason.BLOCK_DAILY_CAP, detail)
 
 
-def strangers_cap(facts: Facts) -> Skip | None:
+def strangers_hourly_cap(facts: Facts) -> Skip | None:
     """Strangers get less than all, so that something is left for who is known."""
     count = facts.counts.strangers_hour
     if not facts.stranger or not reached(count, facts.rules.limits.strangers_per_hour):
         return None
-    return Skip(SkipReason.STRANGERS_CAP, f"{count} texts to strangers in the last hour")
+    return Skip(SkipReason.STRANGERS_HOURLY_CAP, f"{count} texts to strangers in the last hour")
+
+
+def strangers_daily_cap(facts: Facts) -> Skip | None:
+    count = facts.counts.strangers_day
+    if not facts.stranger or not reached(count, facts.rules.limits.strangers_per_day):
+        return None
+    detail = f"{count} texts to strangers in the last 24 hours"
+    return Skip(SkipReason.STRANGERS_DAILY_CAP, detail)
 
 
 def line_cap(facts: Facts) -> Skip | None:
@@ -502,7 +511,8 @@ LIMITS: tuple[Check, ...] = (
     burst,
     block_hourly_cap,
     block_daily_cap,
-    strangers_cap,
+    strangers_hourly_cap,
+    strangers_daily_cap,
     line_cap,
     region_cap,
     minute_cap,

@@ -69,9 +69,8 @@ def _changes(at: datetime, zone: tzinfo, window: Window) -> Iterator[datetime]:
     for days in range(HORIZON):
         for shown in (window.opens, time()):
             there = datetime.combine(today + days * _DAY, shown, zone)
-            # In autumn the clock shows an hour twice.
-            yield there.astimezone(UTC)
-            yield there.replace(fold=1).astimezone(UTC)
+            for fold in (0, 1):  # in autumn a clock shows an hour twice
+                yield there.replace(fold=fold).astimezone(UTC)
     for days in range(HORIZON):
         day = at.astimezone(UTC) + days * _DAY
         if _offset(day, zone) != _offset(day + _DAY, zone):

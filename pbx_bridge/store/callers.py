@@ -22,13 +22,10 @@ from sqlalchemy import (
     true,
 )
 
-from pbx_bridge.core.delivery import State
 from pbx_bridge.core.reply import Meaning
 from pbx_bridge.store.consents import ConsentKind
-from pbx_bridge.store.schema import call, consent, correspondent, message, outbound_call, reply
+from pbx_bridge.store.schema import call, consent, correspondent, outbound_call, reply
 
-#: An unanswered call makes its caller no acquaintance before this; else a second call would do.
-ACQUAINTED_AFTER = timedelta(days=1)
 #: Calls from the office are looked through so far back.
 DIALLED_WITHIN = timedelta(days=30)
 
@@ -74,14 +71,13 @@ _COLUMNS = (
     .scalar_subquery()
     .label("replied_at"),
 )
-_THEIRS = call.c.caller_e164 == bindparam("address")
 _ACQUAINTED = or_(
-    exists().where(_THEIRS, call.c.began < bindparam("long_ago")),
-    exists().where(_THEIRS, call.c.began < bindparam("since"), call.c.answered_at.is_not(None)),
-    exists().where(reply.c.sender_e164 == bindparam("address")),
     exists().where(
-        message.c.recipient == bindparam("address"), message.c.state == State.DELIVERED.value
+        call.c.caller_e164 == bindparam("address"),
+        call.c.began < bindparam("since"),
+        call.c.answered_at.is_not(None),
     ),
+    exists().where(reply.c.sender_e164 == bindparam("address")),
 )
 _RUNG_FROM_HERE = exists().where(
     outbound_call.c.began >= bindparam("dialled_since"),
@@ -102,8 +98,8 @@ STATEMENTS = {"later": _LATER, "caller": _CALLER}
 def caller(tx: Connection, e164: str, national_significant_number: str, began: datetime) -> Known:
     """Give what is known of the caller of a call that began then.
 
-    A stranger is who was never answered, did not call a day ago or earlier, never wrote, got no
-    text that arrived, and was not rung from here in the last month.
+    A stranger is who was never answered, never wrote, and was not rung from here in the last
+    month. Missed calls and texts that arrived make no acquaintance: a forger has both in plenty.
     """
     digits = national_significant_number
     row = tx.execute(
@@ -111,7 +107,6 @@ def caller(tx: Connection, e164: str, national_significant_number: str, began: d
         {
             "address": e164,
             "since": began,
-            "long_ago": began - ACQUAINTED_AFTER,
             "dialled_since": began - DIALLED_WITHIN,
             # Every number ends with nothing, or with a %.
             "dialled": digits if digits.isdigit() else "no number",

@@ -34,6 +34,7 @@ Statement = Select[*tuple[Any, ...]]
 
 _BAD = (State.FAILED.value, State.UNDELIVERED.value)
 _GOOD = (State.ACCEPTED.value, State.DELIVERED.value)
+_NOT_ENDED = tuple(state.value for state in State if state.value not in (*_GOOD, *_BAD))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +60,7 @@ class OfAll:
     line_hour: int
     region_day: int
     strangers_hour: int
+    strangers_day: int
     bad_day: int  #: of any age, that ended badly; a hint whether to look closer
 
 
@@ -80,7 +82,7 @@ class Fates:
     bad: int
 
 
-def _counted(shadow: bool) -> ColumnElement[bool]:  # noqa: FBT001 - one of two statements
+def _counted(*, shadow: bool) -> ColumnElement[bool]:
     # By what does not count, as in outbox.py.
     states = [state.value for state in NOT_COUNTED]
     if shadow:
@@ -92,7 +94,7 @@ def _count(*where: ColumnElement[bool]) -> ColumnElement[int]:
     return func.count().filter(and_(true(), *where))
 
 
-def _of_number(shadow: bool) -> Statement:  # noqa: FBT001 - one of two statements
+def _of_number(*, shadow: bool) -> Statement:
     mine = table.c.recipient == bindparam("to")
     since_day, since_hour = (table.c.created_at >= bindparam(name) for name in ("day", "hour"))
     statement: Statement = select(
@@ -108,12 +110,12 @@ def _of_number(shadow: bool) -> Statement:  # noqa: FBT001 - one of two statemen
         table.c.recipient < bindparam("beyond"),
         table.c.created_at >= bindparam("since"),
         _FOLLOW_UP,
-        _counted(shadow),
+        _counted(shadow=shadow),
     )
     return statement
 
 
-def _of_all(shadow: bool) -> Statement:  # noqa: FBT001 - one of two statements
+def _of_all(*, shadow: bool) -> Statement:
     since = {name: table.c.created_at >= bindparam(name) for name in ("hour", "minute", "window")}
     bad = (
         select(func.count())
@@ -130,12 +132,13 @@ def _of_all(shadow: bool) -> Statement:  # noqa: FBT001 - one of two statements
         _count(since["hour"], table.c.line == bindparam("line")).label("line_hour"),
         _count(table.c.region == bindparam("region")).label("region_day"),
         _count(since["hour"], table.c.stranger).label("strangers_hour"),
+        _count(table.c.stranger).label("strangers_day"),
         bad.label("bad_day"),
-    ).where(table.c.created_at >= bindparam("day"), _FOLLOW_UP, _counted(shadow))
+    ).where(table.c.created_at >= bindparam("day"), _FOLLOW_UP, _counted(shadow=shadow))
 
 
-def _bills(shadow: bool, waiting: bool) -> Statement:  # noqa: FBT001 - one of four statements
-    conditions = [table.c.created_at >= bindparam("since"), _counted(shadow)]
+def _bills(*, shadow: bool, waiting: bool) -> Statement:
+    conditions = [table.c.created_at >= bindparam("since"), _counted(shadow=shadow)]
     if not waiting:
         conditions.append(table.c.state != State.QUEUED.value)
     return (
@@ -148,7 +151,8 @@ def _bills(shadow: bool, waiting: bool) -> Statement:  # noqa: FBT001 - one of f
             ),
         )
         .where(*conditions)
-        .group_by(table.c.gateway, table.c.region)
+        # Not the column itself: SQLite would go through all of its index to have them in order.
+        .group_by(func.coalesce(table.c.gateway, ""), table.c.region)
     )
 
 
@@ -159,10 +163,10 @@ _FOLLOW_UP = and_(table.c.purpose == Purpose.FOLLOW_UP.value, table.c.channel ==
 _TEXTABLE = ~exists().where(
     correspondent.c.address == table.c.recipient, correspondent.c.untextable != ""
 )
-_OF_NUMBER = {shadow: _of_number(shadow) for shadow in (False, True)}
-_OF_ALL = {shadow: _of_all(shadow) for shadow in (False, True)}
+_OF_NUMBER = {shadow: _of_number(shadow=shadow) for shadow in (False, True)}
+_OF_ALL = {shadow: _of_all(shadow=shadow) for shadow in (False, True)}
 _BILLS = {
-    (shadow, waiting): _bills(shadow, waiting)
+    (shadow, waiting): _bills(shadow=shadow, waiting=waiting)
     for shadow in (False, True)
     for waiting in (False, True)
 }
@@ -171,7 +175,7 @@ _TIMES = {
         table.c.created_at >= bindparam("since"),
         table.c.created_at < bindparam("until"),
         _FOLLOW_UP,
-        _counted(shadow),
+        _counted(shadow=shadow),
     )
     for shadow in (False, True)
 }
@@ -179,7 +183,7 @@ _LAST_ENDED = (
     select(table.c.state)
     .where(
         table.c.created_at >= bindparam("since"),
-        table.c.state.in_([*_GOOD, *_BAD]),
+        table.c.state.not_in(_NOT_ENDED),  # by what does not count, as in outbox.py
         _FOLLOW_UP,
         _TEXTABLE,
     )

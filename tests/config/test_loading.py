@@ -326,7 +326,7 @@ def test_what_is_left_out_has_its_default() -> None:
     assert not config.pbx[0].record_files(config.office.timezone)
     rules = config.rules()
     assert rules.shadow
-    assert rules.allowed_countries == {"US"}
+    assert rules.allowed_countries == {"US", "PR", "VI", "GU", "AS", "MP"}
     assert rules.cooldown == timedelta(hours=4)
     silent = {reason for reason, rule in rules.reasons.items() if not rule.text}
     assert silent == {

@@ -1,5 +1,6 @@
 """Numbers as callers and carriers send them."""
 
+import phonenumbers
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from pbx_bridge.core.number import (
     is_nobody,
     normalise,
     parse,
+    zones,
 )
 
 
@@ -57,17 +59,110 @@ def test_what_a_text_makes_no_sense_to(text: str, country: str, why: str) -> Non
     assert number.untextable == why
 
 
-def test_one_calling_code_is_not_one_country() -> None:
-    jamaica = parse("+18762101234", "US")
-    assert jamaica is not None
-    assert jamaica.region == "JM"
+@pytest.mark.parametrize(
+    ("text", "region"),
+    [
+        ("+12125550142", "US"),
+        ("+16045550142", "CA"),
+        ("+18762101234", "JM"),
+        ("+12423591234", "BS"),
+        ("+18092345678", "DO"),
+        ("+12642351234", "AI"),
+    ],
+)
+def test_one_calling_code_is_not_one_country(text: str, region: str) -> None:
+    """Texts to most of +1 are international, and dear: the trap of every list of calling codes."""
+    number = parse(text, "US")
+    assert number is not None
+    assert number.region == region
+    assert (number.region in family("US")) is (region == "US")
 
 
-def test_the_islands_belong_to_the_british_family() -> None:
-    jersey = parse("+447797123456", "GB")
-    assert jersey is not None
-    assert jersey.region in family("GB")
+@pytest.mark.parametrize(
+    ("text", "region"),
+    [
+        ("+447911123456", "GG"),
+        ("+447797123456", "JE"),
+        ("+447624123456", "IM"),
+        ("+447400123456", "GB"),
+    ],
+)
+def test_the_islands_belong_to_the_british_family(text: str, region: str) -> None:
+    number = parse(text, "GB")
+    assert number is not None
+    assert number.region == region
+    assert region in family("GB")
+    assert family(region) == family("GB"), "and London to an office in Jersey"
+
+
+@pytest.mark.parametrize(
+    ("text", "region"),
+    [
+        ("+17875551234", "PR"),
+        ("+13405551234", "VI"),
+        ("+16713001234", "GU"),
+        ("+16846331234", "AS"),
+        ("+16702341234", "MP"),
+    ],
+)
+def test_the_territories_belong_to_the_american_family(text: str, region: str) -> None:
+    number = parse(text, "US")
+    assert number is not None
+    assert number.region == region
+    assert region in family("US")
+
+
+def test_a_country_without_a_family_stands_alone() -> None:
     assert family("DE") == {"DE"}
+    assert family("CA") == {"CA"}
+
+
+@pytest.mark.parametrize(
+    "text", ["911", "112", "999", "+911", "+1911", "110", "611", "72404", "101", "*69", "#31#"]
+)
+@pytest.mark.parametrize("country", ["US", "GB", "DE"])
+def test_emergency_and_short_numbers_and_extensions_are_no_numbers(text: str, country: str) -> None:
+    assert parse(text, country) is None
+
+
+@pytest.mark.parametrize("text", ["+88216123456", "+881612345678", "+80012345678", "+870773123456"])
+def test_numbers_of_no_country_get_no_texts(text: str) -> None:
+    """Satellite telephones cost dollars a text, and are a favourite of who has texts pumped."""
+    number = parse(text, "US")
+    assert number is not None
+    assert number.region == "001"
+    assert number.untextable
+
+
+def test_a_valid_number_is_always_of_a_known_type() -> None:
+    """Only what is of some type counts as valid, so there is none that is to be decided on."""
+    for region in phonenumbers.SUPPORTED_REGIONS:
+        example = phonenumbers.example_number(region)
+        assert example is not None
+        assert phonenumbers.is_valid_number(example)
+        assert phonenumbers.number_type(example) != phonenumbers.PhoneNumberType.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("+12125550142", {"America/New_York"}),
+        ("+12085551234", {"America/Boise", "America/Los_Angeles"}),
+        ("+17875551234", {"America/Puerto_Rico"}),
+        ("+4915112345678", {"Europe/Berlin"}),
+        (
+            "+447400123456",
+            {"Europe/London", "Europe/Jersey", "Europe/Guernsey", "Europe/Isle_of_Man"},
+        ),
+        ("+18005550199", set()),  # 42 zones
+        ("+79161234567", set()),  # 16
+        ("+88216123456", set()),  # Etc/Unknown
+    ],
+)
+def test_the_zones_in_which_a_number_may_be(text: str, names: set[str]) -> None:
+    number = parse(text, "US")
+    assert number is not None
+    assert set(zones(number)) == names
 
 
 @pytest.mark.parametrize("text", ["", "<unknown>", "Anonymous", "RESTRICTED", " unavailable "])

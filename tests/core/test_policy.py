@@ -188,6 +188,7 @@ WITH_LIMITS = replace(
         per_line_per_hour=20,
         per_region_per_day=5,
         strangers_per_hour=15,
+        strangers_per_day=100,
         stranger_min_ring=timedelta(seconds=4),
         max_per_minute=12,
     ),
@@ -253,7 +254,8 @@ OBJECTIONS: list[tuple[SkipReason, Facts]] = [
     (SkipReason.BURST, facts(burst="21 texts wanted within ten minutes")),
     (SkipReason.BLOCK_HOURLY_CAP, counted(block_hour=3)),
     (SkipReason.BLOCK_DAILY_CAP, counted(block_day=10)),
-    (SkipReason.STRANGERS_CAP, counted(strangers_hour=15, stranger=True)),
+    (SkipReason.STRANGERS_HOURLY_CAP, counted(strangers_hour=15, stranger=True)),
+    (SkipReason.STRANGERS_DAILY_CAP, counted(strangers_day=100, stranger=True)),
     (SkipReason.LINE_CAP, counted(line_hour=20)),
     (SkipReason.REGION_CAP, counted(region_day=5, number="+17875551234")),
     (SkipReason.MINUTE_CAP, counted(minute=12)),
@@ -290,7 +292,7 @@ def test_every_objection_is_documented() -> None:
 def test_just_below_each_limit_the_caller_is_texted() -> None:
     below = Counts(
         number_day=1, number_week=3, block_hour=2, block_day=9, line_hour=19, region_day=4,
-        strangers_hour=14, minute=11, hour=29, day=199,
+        strangers_hour=14, strangers_day=99, minute=11, hour=29, day=199,
     )  # fmt: skip
     for number in ("+12125550142", "+17875551234"):
         known = facts(number=number, rules=WITH_LIMITS, stranger=True, counts=below)
@@ -300,13 +302,13 @@ def test_just_below_each_limit_the_caller_is_texted() -> None:
 def test_a_limit_of_nothing_is_none() -> None:
     many = Counts(
         number_day=99, number_week=99, block_hour=99, block_day=99, line_hour=99, region_day=99,
-        strangers_hour=99, minute=99,
+        strangers_hour=99, strangers_day=99, minute=99,
     )  # fmt: skip
     assert isinstance(decide(facts(counts=many, stranger=True, spent=Spent(day=10**12))), Send)
 
 
 def test_the_caps_of_strangers_and_of_foreign_regions_hold_for_nobody_else() -> None:
-    assert isinstance(decide(counted(strangers_hour=15)), Send)
+    assert isinstance(decide(counted(strangers_hour=15, strangers_day=100)), Send)
     assert isinstance(decide(counted(region_day=5)), Send)
 
 

@@ -42,6 +42,19 @@ max_per_hour = 10000
 max_per_day = 10000
 template = "Sorry that we missed your call to {{line}}."
 
+# Hundreds of calls in a few minutes, all of strangers from one block of numbers to few lines.
+[texting.limits]
+per_block_per_hour = 10000
+per_block_per_day = 10000
+per_line_per_hour = 10000
+strangers_per_hour = 10000
+strangers_per_day = 10000
+max_per_minute = 10000
+
+[texting.burst]
+floor = 10000
+strangers_floor = 10000
+
 [[pbx]]
 {pbx}
 

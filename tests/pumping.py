@@ -1,0 +1,145 @@
+"""A day of forged calls, through the ledger, on a real database and a clock of its own.
+
+The attack is a good one: numbers in runs, random numbers of the office's own country, dear foreign
+and premium numbers; what is texted is reported as delivered, as those who are paid for it do, and
+numbers that were texted are used again. Between them customers call whom the office knows.
+"""
+
+import random
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from itertools import count
+
+from sqlalchemy import Connection, select
+
+from pbx_bridge.core.call import Call, CallEnded, Caller, Disposition, Reason
+from pbx_bridge.core.delivery import Accepted, State, Step
+from pbx_bridge.core.policy import Rules
+from pbx_bridge.ledger import Ledger, Told
+from pbx_bridge.store import calls, outbox
+from pbx_bridge.store.db import Database
+from pbx_bridge.store.schema import alert, message
+from tests.core.scene import START
+from tests.core.test_policy import MISSED
+
+PBX = "office"
+DAY = timedelta(days=1)
+#: Calls in one transaction, to be quicker than life.
+AT_ONCE = 50
+#: Texts to these are dear, or go to nobody who called.
+FOREIGN = (
+    "+1876210{:04}", "+1242359{:04}", "+1900234{:04}", "+88216123{:03}", "+1800555{:04}",
+    "+232762{:05}", "+3706123{:04}", "+44701234{:04}", "+371251{:05}",
+)  # fmt: skip
+
+
+@dataclass
+class Figures:
+    """What a day of attack came to."""
+
+    calls: int = 0
+    texts: int = 0
+    micros: int = 0
+    most_in_an_hour: int = 0
+    customers: int = 0
+    customers_texted: int = 0
+    alerts: int = 0
+    judged: Counter[str] = field(default_factory=Counter)
+
+
+class Attack:
+    def __init__(self, db: Database, rules: Rules, *, seed: int = 1) -> None:
+        self.db = db
+        self.now = START
+        self.figures = Figures()
+        self._chance = random.Random(seed)  # noqa: S311 - a repeatable attack
+        keys = count()
+        self._ids = count()
+        self._ledger = Ledger(rules, lambda: f"key-{next(keys)}", has_records=False)
+        self._forged_texts: list[str] = []
+        self._times: list[datetime] = []
+        self._pace = timedelta(0)
+
+    async def run(self, forged: int, customers: int) -> Figures:
+        """Let so many forged calls come in a day, and customers at even times among them."""
+        known = [f"+1646{2_000_000 + 991 * n}" for n in range(customers)]
+        await self.db.run(lambda tx: self._answered(tx, known))
+        self.now += timedelta(days=7)
+        every = forged // customers
+        self._pace = DAY / forged
+        for first in range(0, forged, AT_ONCE):
+            some = range(first, min(first + AT_ONCE, forged))
+            await self.db.run(lambda tx, some=some: self._some(tx, some, every, known))  # type: ignore[misc]
+        await self.db.run(self._add_up)
+        return self.figures
+
+    def _some(self, tx: Connection, some: range, every: int, known: list[str]) -> None:
+        for n in some:
+            self.now += self._pace
+            if to := self._missed(tx, self._forged(n)):
+                self._forged_texts.append(to)
+            if known and n % every == every // 2:
+                self.figures.customers += 1
+                self.figures.customers_texted += bool(self._missed(tx, known.pop()))
+
+    def _forged(self, n: int) -> str:
+        kind = self._chance.randrange(4)
+        if kind == 0:
+            return f"+1212555{n % 10_000:04}"  # one after the other
+        if kind == 1:
+            return self._chance.choice(FOREIGN).format(n % 1000)
+        if kind == 2 and self._forged_texts:
+            return self._chance.choice(self._forged_texts)
+        area = self._chance.choice((312, 415, 617, 713))
+        return f"+1{area}{self._chance.randrange(2_000_000, 9_999_999)}"
+
+    def _missed(self, tx: Connection, number: str) -> str:
+        """Miss a call; give whom that made us text, or nobody."""
+        before = self.figures.texts
+        self._judge(tx, self._call(number, self.now - timedelta(seconds=20), self.now))
+        return number if self.figures.texts > before else ""
+
+    def _judge(self, tx: Connection, call: Call) -> None:
+        """Judge a call, send what is due, and have the carrier report it delivered at once."""
+        self.figures.calls += 1
+        self._ledger.record(tx, [Told(PBX, "boot", CallEnded(call))], self.now)
+        record = calls.find(tx, call.call_id)
+        assert record is not None
+        assert record.decision is not None
+        self.figures.judged[record.decision.rule] += 1
+        later = self.now + timedelta(seconds=20)
+        for text in outbox.claim_due(tx, later, 100, self._ledger.recheck):
+            self.figures.texts += 1
+            self._times = [at for at in self._times if later - at < timedelta(hours=1)] + [later]
+            self.figures.most_in_an_hour = max(self.figures.most_in_an_hour, len(self._times))
+            outbox.settle_attempt(
+                tx, text.message_id, Step(State.ACCEPTED, None, ""), Accepted(text.key),
+                now=later, seconds=0.1,
+            )  # fmt: skip
+            row = outbox.get(tx, text.message_id)
+            assert row is not None
+            price = self._ledger.rules.price(row.gateway, row.region, row.segments)
+            tx.execute(
+                message.update()
+                .where(message.c.id == text.message_id)
+                .values(state=State.DELIVERED.value, cost_micros=price, priced_by="list")
+            )
+
+    def _answered(self, tx: Connection, numbers: list[str]) -> None:
+        for number in numbers:
+            call = self._call(number, self.now, self.now + timedelta(minutes=1))
+            spoke = replace(
+                call, disposition=Disposition.ANSWERED, reason=Reason.PERSON, answered_at=call.began
+            )
+            self._ledger.record(tx, [Told(PBX, "boot", CallEnded(spoke))], self.now)
+
+    def _call(self, number: str, began: datetime, ended: datetime) -> Call:
+        caller = Caller(number, "", withheld=False)
+        call_id = f"1764000000.{next(self._ids)}"
+        return replace(MISSED, call_id=call_id, caller=caller, began=began, ended=ended)
+
+    def _add_up(self, tx: Connection) -> None:
+        costs = tx.execute(select(message.c.cost_micros)).scalars().all()
+        self.figures.micros = sum(costs)
+        self.figures.alerts = len(tx.execute(select(alert.c.id)).all())
