@@ -5,7 +5,6 @@ A document is JSON, or a form or query as a flat table. It holds one event, or a
 
 import hashlib
 import json
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal, Self
 from urllib.parse import parse_qsl
@@ -231,8 +230,10 @@ def body_of(request: HookRequest) -> Any:
         return parse_json(text)
     if not text:
         raise ValueError("an empty body")
-    form: Mapping[str, str] = dict(parse_qsl(text, keep_blank_values=True, strict_parsing=True))
-    return form
+    try:
+        return dict(parse_qsl(text, keep_blank_values=True, strict_parsing=True))
+    except ValueError:  # its text has the body in it
+        raise ValueError("neither JSON nor a form") from None
 
 
 def parse_json(text: str) -> Any:

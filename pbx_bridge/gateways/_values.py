@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -12,6 +12,8 @@ from pbx_bridge.core.delivery import Blame, Price
 MISSING = object()
 #: Amounts and ids in a document are short.
 LONGEST_SCALAR = 200
+#: No text costs so much, in whatever currency.
+MOST = 1_000_000
 
 
 class Table(BaseModel):
@@ -75,9 +77,10 @@ class Cost(Table):
             return None
         try:
             amount = Decimal(told) / self.per
-        except InvalidOperation:
+            sensible = 0 <= amount < MOST
+        except ArithmeticError:  # no number, none that can be compared, or one beyond all bounds
             return None
-        return Price(amount, currency) if amount.is_finite() and amount >= 0 else None
+        return Price(amount, currency) if sensible else None
 
 
 def at_path(document: Any, path: str) -> Any:

@@ -13,7 +13,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 from pbx_bridge.core.delivery import Receipt
-from pbx_bridge.core.reply import Reply
 from pbx_bridge.gateways.http import Gateway, Settings
 from pbx_bridge.ports import HookRequest, News, Surroundings
 from tests.gateways import signing
@@ -99,25 +98,19 @@ def called(entry: dict[str, Any]) -> HookRequest:
 
 def summary(news: News) -> dict[str, Any]:
     """Write news down as the entries do: what they say beyond the defaults."""
-    match news:
-        case Receipt():
-            plain = _changed(news)
-            plain["receipt"] = plain.pop("state").value
-            if news.price is not None:
-                plain["price"] = [str(news.price.amount), news.price.currency]
-            if "blame" in plain:
-                plain["blame"] = news.blame.value
-        case Reply():
-            plain = _changed(news)
-            plain["reply"] = plain.pop("body")
-            if news.sent_at is not None:
-                plain["sent_at"] = news.sent_at.isoformat()
-    return plain
-
-
-def _changed(news: News) -> dict[str, Any]:
-    return {
+    plain = {
         field.name: value
         for field in fields(news)
         if (value := getattr(news, field.name)) != field.default
     }
+    if isinstance(news, Receipt):
+        plain["receipt"] = plain.pop("state").value
+        if news.price is not None:
+            plain["price"] = [str(news.price.amount), news.price.currency]
+        if "blame" in plain:
+            plain["blame"] = news.blame.value
+    else:
+        plain["reply"] = plain.pop("body")
+        if news.sent_at is not None:
+            plain["sent_at"] = news.sent_at.isoformat()
+    return plain

@@ -24,7 +24,7 @@ from tests.gateways.fakes import Told, answer, message
 
 #: The answer says "sent".
 SENT = {"success": {"json_path": "s", "matches": "^sent"}}
-ERRORS = {
+ERRORS: dict[str, dict[str, Any]] = {
     "1": {"means": "too fast", "later": True},
     "2": {"means": "who knows", "unclear": True},
     "3": {"means": "said STOP", "blame": "opted_out"},
@@ -128,6 +128,7 @@ def test_a_code_in_the_table_counts_more_than_the_status(
         assert type(got) is by_status[status]
         return
     assert type(got) is kind
+    assert not isinstance(got, Accepted)
     assert got.reason == f"the gateway answered {code}: {ERRORS[str(code)]['means']}"
     if isinstance(got, Rejected):
         assert (got.code, got.blame) == ("3", Blame.OPTED_OUT)

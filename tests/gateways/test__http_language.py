@@ -261,10 +261,10 @@ def test_mistakes_in_the_settings_are_named(changes: dict[str, Any], problem: st
         settings(**changes)
 
 
-@pytest.mark.parametrize("page", ["gateways/http.md", "adding-a-gateway.md"])
-def test_what_the_documentation_shows_is_valid(page: str) -> None:
-    text = (DOCS / page).read_text(encoding="utf-8")
-    blocks = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+def test_what_the_documentation_shows_is_valid() -> None:
+    page = DOCS / "gateways" / "http.md"
+    blocks = re.findall(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     assert blocks
     for block in blocks:
-        parse(OFFICE + block, page, DOCS)
+        config = parse(OFFICE + block, str(page), DOCS)
+        assert len(config.gateways) == 1

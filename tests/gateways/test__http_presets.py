@@ -12,10 +12,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from pydantic import ValidationError
 
+from pbx_bridge.config import ConfigError, parse
 from pbx_bridge.core.delivery import (
     Accepted,
     Deferred,
-    Price,
     Rejected,
     SendResult,
     Uncertain,
@@ -115,10 +115,9 @@ async def _sent(name: str, reply: Answer) -> SendResult:
 
 def _summary(result: SendResult) -> dict[str, Any]:
     match result:
-        case Accepted(ref, None):
-            return {"accepted": ref}
-        case Accepted(ref, Price(amount, currency)):
-            return {"accepted": ref, "price": [str(amount), currency]}
+        case Accepted(ref, price):
+            cost = {} if price is None else {"price": [str(price.amount), price.currency]}
+            return {"accepted": ref} | cost
         case Rejected(_, code, blame):
             return {"rejected": blame.value, "code": code}
         case Deferred(_, _, code, busy):
@@ -361,7 +360,7 @@ def test_hooks_are_on_when_their_secret_is_given(name: str) -> None:
 def test_an_unknown_preset_is_told_from_those_there_are() -> None:
     with pytest.raises(ValidationError, match='no preset "telnix"; did you mean "telnyx"'):
         Settings.model_validate({"preset": "telnix"})
-    with pytest.raises(ValidationError, match="known are android-sms-gateway, "):
+    with pytest.raises(ValidationError, match="known are 46elks, android-sms-gateway, "):
         Settings.model_validate({"preset": "../../../etc/passwd"})
 
 
@@ -413,3 +412,38 @@ def test_presets_never_change_what_was_read_before() -> None:
     before = json.dumps(read("telnyx"), default=str)
     completed({"preset": "telnyx"} | told("telnyx")["office"])
     assert json.dumps(read("telnyx"), default=str) == before
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_preset_has_its_block_in_the_documentation(name: str) -> None:
+    """Whether the block is valid is seen in test__http_language.py."""
+    page = Path(__file__).parent.parent.parent / "docs" / "gateways" / "http.md"
+    assert f'preset = "{name}"' in page.read_text(encoding="utf-8")
+
+
+def test_the_report_names_the_table_and_its_line() -> None:
+    text = """
+[office]
+name = "Miller"
+country = "US"
+timezone = "America/New_York"
+[[pbx]]
+name = "office"
+username = "x"
+secret = "x"
+[gateways.telnyx]
+type = "http"
+preset = "telnyx"
+secrets = { public_key = "AAAA" }
+"""
+    with pytest.raises(ConfigError) as caught:
+        parse(text, "example.toml", Path("/etc"))
+    (problem,) = caught.value.problems
+    assert problem.line == 10
+    assert str(problem) == (
+        "example.toml:10: gateways.telnyx: the preset telnyx lacks from: your Telnyx number, such"
+        " as +12125550100 (portal.telnyx.com, Numbers); secrets.api_key: an API key"
+        " (portal.telnyx.com, API Keys)"
+    )
+    with pytest.raises(ConfigError, match="not an Ed25519 public key"):
+        parse(text.replace("{ ", '{ api_key = "k", ') + 'from = "x"', "x", Path("/etc"))

@@ -46,7 +46,7 @@ def test_a_short_value_is_cut_a_text_is_not() -> None:
 def test_a_cost_is_never_negative_nor_endless() -> None:
     cost = Cost(path="a", currency="USD")
     assert cost.of({"a": "1E-3"}) == Price(Decimal("0.001"), "USD")
-    for told in ("-0.01", "Infinity", "sNaN", "1/2"):
+    for told in ("-0.01", "Infinity", "sNaN", "1/2", "1E999999999", "1E7", "\u0665x"):
         assert cost.of({"a": told}) is None
 
 

@@ -12,7 +12,8 @@ from pbx_bridge.core.delivery import (
     Uncertain,
 )
 from pbx_bridge.gateways.http import Gateway
-from pbx_bridge.ports import GatewayProblem
+from pbx_bridge.ports import Forged, GatewayProblem, Surroundings
+from tests.gateways import signing
 from tests.gateways.conformance import Conformance
 from tests.gateways.described import request_of, settings
 from tests.gateways.fakes import TOKEN, Behaviour, Told, answer, message
@@ -65,6 +66,27 @@ def test_what_it_can_do_follows_from_the_settings() -> None:
     lookup = {"url": "http://127.0.0.1:9/{key}", "json_path": "id"}
     able = Gateway(settings(idempotency_header="Idempotency-Key", lookup=lookup))
     assert able.capabilities == Capabilities(idempotent=True, can_lookup=True)
+
+
+def test_what_comes_back_needs_an_address_or_a_question() -> None:
+    signature = {"kind": "header", "header": "X-Token", "secret": "token"}
+    replies = {"id_path": "id", "from_path": "from", "text_path": "text"}
+    status = {"ok": "delivered"}
+    receipts = {"id_path": "id", "status_path": "s", "status": status, "tail": "status"}
+    hooks = {"signature": signature, "replies": replies, "receipts": receipts}
+    described = settings(hooks=hooks, secrets={"token": TOKEN}, max_length=160)
+    around = Surroundings(hook_url="https://pbx.example.com/hooks/x")
+    assert Gateway(described, around).capabilities == Capabilities(
+        receipts=True, inbound=True, max_length=160
+    )
+    assert Gateway(described).capabilities == Capabilities(max_length=160)
+    asking = settings(poll={"url": "http://127.0.0.1:9/", "replies": replies}, idempotent=True)
+    assert Gateway(asking).capabilities == Capabilities(inbound=True, idempotent=True)
+
+
+def test_a_gateway_without_hooks_believes_nobody() -> None:
+    with pytest.raises(Forged):
+        Gateway(settings()).hook(signing.request(b"{}"))
 
 
 async def test_its_own_time_limit_is_uncertain() -> None:
