@@ -14,7 +14,8 @@ from pbx_bridge.config.limits import BurstSettings
 from pbx_bridge.core.alerting import AlertKind
 from pbx_bridge.core.burst import Circuit
 from pbx_bridge.core.delivery import Purpose, State
-from pbx_bridge.core.limits import Budget, Limits, PriceList
+from pbx_bridge.core.limits import Budget, Limits
+from pbx_bridge.core.pricing import PriceList
 from pbx_bridge.core.quiet import QuietHours, Window
 from pbx_bridge.ledger import Recovered
 from pbx_bridge.store import calls, consents, correspondents, guards, outbox

@@ -2,7 +2,8 @@
 
 import pytest
 
-from pbx_bridge.core.limits import Budget, PriceList, block, reached
+from pbx_bridge.core.limits import Budget, block, reached
+from pbx_bridge.core.pricing import PriceList
 
 
 @pytest.mark.parametrize(
