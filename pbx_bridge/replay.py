@@ -58,7 +58,8 @@ async def replay(path: Path, rules: Rules, inbound: Inbound) -> AsyncIterator[Ju
     rules = replace(rules, shadow=True)
     if not recorded.timed(moments):
         # Without times nobody can say how long a caller waited.
-        rules = replace(rules, min_ring=timedelta(0))
+        limits = replace(rules.limits, stranger_min_ring=timedelta(0))
+        rules = replace(rules, min_ring=timedelta(0), limits=limits)
     with tempfile.TemporaryDirectory(prefix="pbx-bridge-replay-") as folder:
         async with Database.open(Path(folder) / "replay.db") as db:
             await _Replay(db, rules, inbound).run(moments)

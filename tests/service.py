@@ -320,6 +320,9 @@ strangers_per_day = 10000
 max_per_minute = 10000
 [texting.burst]
 enabled = false
+[texting.quiet_hours]
+# Tests run at any hour.
+enabled = false
 {values["pbx"]}
 [gateways.test]
 {values["gateway"]}

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import select
 
+from pbx_bridge import history
 from pbx_bridge.config.limits import BurstSettings
 from pbx_bridge.core.alerting import AlertKind
 from pbx_bridge.core.burst import Circuit
@@ -214,6 +215,9 @@ class TestQuietHours:
         due = await self.due(db, russian, zone=ZoneInfo("Asia/Tokyo"))
         assert due is not None, "six in the afternoon"
         assert due.hour == 9
+
+    def test_a_zone_that_this_system_does_not_know_tells_nothing(self) -> None:
+        assert history._loaded(("Europe/London", "Mars/Olympus_Mons")) == ()
 
     async def test_for_a_later_step_that_will_not_do(self, db: Database) -> None:
         office = Guarded(db, quiet=self.QUIET, allowed_countries=frozenset())

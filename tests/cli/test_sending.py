@@ -1,7 +1,9 @@
 """One real text: shown, confirmed, sent once, written down."""
 
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,12 @@ def test_it_is_shown_sent_and_written_down(command: Run) -> None:
     assert message["call"] is None
     assert message["state"] == "accepted"
     assert message["attempts"] == 1
+
+
+def test_it_is_not_counted_as_a_follow_up(command: Run, folder: Path) -> None:
+    command("send-test", NUMBER, "--yes")
+    with closing(sqlite3.connect(folder / "bridge.db")) as database:
+        assert database.execute("SELECT purpose FROM message").fetchall() == [("test",)]
 
 
 def test_it_asks_first(command: Run, folder: Path) -> None:

@@ -55,6 +55,10 @@ max_per_minute = 10000
 floor = 10000
 strangers_floor = 10000
 
+[texting.quiet_hours]
+# Tests run at any hour, and some texts are about calls that were recovered minutes later.
+enabled = false
+
 [[pbx]]
 {pbx}
 

@@ -109,7 +109,7 @@ ACQUAINTANCES = {
         tx, PBX, BOOT, replace(ANSWERED, began=BEGAN - minutes(60)), WHO
     ),
     "wrote": lambda tx: writes(tx, 1),
-    "was rung": lambda tx: is_called(tx, f"9{NATIONAL}", timedelta(days=29)),
+    "was rung": lambda tx: is_called(tx, f"9{NATIONAL}", timedelta(days=6)),
 }
 STRANGERS = {
     "called just before": lambda tx: calls.finish(
@@ -119,7 +119,7 @@ STRANGERS = {
     "another called": lambda tx: calls.finish(tx, PBX, BOOT, ANSWERED, "+12125550143"),
     "called in vain long ago": lambda tx: calls.finish(tx, PBX, BOOT, MISSED, WHO),
     "got a text": lambda tx: _texted(tx, State.DELIVERED),
-    "was rung long ago": lambda tx: is_called(tx, NATIONAL, timedelta(days=31)),
+    "was rung long ago": lambda tx: is_called(tx, NATIONAL, timedelta(days=8)),
     "is rung later": lambda tx: is_called(tx, NATIONAL, -minutes(1)),
     "another was rung": lambda tx: is_called(tx, "2125550143", minutes(1)),
 }
