@@ -1,0 +1,1 @@
+"""Telling the office's people, over real connections on this machine."""
