@@ -99,8 +99,13 @@ class Mosquitto:
             return
         if process.returncode is None:
             process.send_signal(how)
-        async with asyncio.timeout(10):
-            await process.wait()
+        try:
+            async with asyncio.timeout(10):
+                await process.wait()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
             if self._reading is not None:
                 await self._reading
 
