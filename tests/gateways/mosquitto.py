@@ -33,6 +33,7 @@ class Mosquitto:
 
     folder: Path
     user: tuple[str, str] | None = None  #: name and password; None lets anybody in
+    others: Sequence[tuple[str, str]] = ()  #: more users
     acl: Sequence[str] = ()
     tls: bool = False
     options: Sequence[str] = ()  #: more lines for its configuration
@@ -98,8 +99,13 @@ class Mosquitto:
             return
         if process.returncode is None:
             process.send_signal(how)
-        async with asyncio.timeout(10):
-            await process.wait()
+        try:
+            async with asyncio.timeout(10):
+                await process.wait()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
             if self._reading is not None:
                 await self._reading
 
@@ -124,7 +130,7 @@ class Mosquitto:
         if os.getuid() == 0:  # else it becomes `mosquitto`, who may not write here
             lines.append("user root")
         if self.user is not None:
-            lines.append(f"password_file {self._password_file(*self.user)}")
+            lines.append(f"password_file {self._password_file(self.user, *self.others)}")
         if self.acl:
             acl = self.folder / "acl"
             acl.write_text("\n".join(self.acl) + "\n", encoding="utf-8")
@@ -134,12 +140,13 @@ class Mosquitto:
             lines += [f"certfile {self.folder}/broker.pem", f"keyfile {self.folder}/broker.key"]
         return [*lines, *self.options]
 
-    def _password_file(self, name: str, password: str) -> Path:
+    def _password_file(self, *users: tuple[str, str]) -> Path:
         path = self.folder / "passwords"
         path.write_text("", encoding="utf-8")
         path.chmod(0o600)
         assert PASSWD is not None
-        _run(PASSWD, "-b", str(path), name, password)
+        for name, password in users:
+            _run(PASSWD, "-b", str(path), name, password)
         return path
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from pydantic import ValidationError
 
 from pbx_bridge.broker import Incoming
 from pbx_bridge.clock import utc_now
+from pbx_bridge.config import parse
 from pbx_bridge.core.delivery import (
     Absent,
     Accepted,
@@ -911,3 +913,58 @@ def test_the_port_follows_from_tls() -> None:
 def test_modems_are_there_for_every_preset() -> None:
     assert set(BY_PRESET) == {"gammu", "hilink", "native", "sms2mqtt"}
     assert all(issubclass(kind, Modem) for kind in BY_PRESET.values())
+
+
+# -- the documentation ---------------------------------------------------------------------------
+
+DOCS = (Path(__file__).parents[2] / "docs" / "gateways" / "mqtt.md").read_text(encoding="utf-8")
+HERE = """
+[office]
+name = "Miller"
+country = "US"
+timezone = "UTC"
+[[pbx]]
+name = "office"
+username = "x"
+secret = "x"
+"""
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", DOCS, re.DOTALL)
+
+
+@pytest.mark.parametrize("block", blocks("toml"))
+def test_the_documented_configurations_are_valid(block: str) -> None:
+    text = re.sub(r"\{ file = [^}]*\}", '"hush"', block)
+    config = parse(HERE + text, "docs", Path("/"))
+    assert ("[gateways" in block) == ("modem" in config.gateways)
+
+
+def test_the_documented_payloads_are_json() -> None:
+    payloads = [json.loads(block) for block in blocks("json")]
+    assert len(payloads) == 6
+    native = settings(1, "native")
+    assert native.result is not None
+    assert native.received is not None
+    assert payloads[0].keys() == json.loads(native.send.encoded(message())).keys()
+    outcome = native.result.read(payloads[1])
+    assert outcome is not None
+    assert outcome.words == "no SIM card"
+    assert native.received.read(payloads[2]).gateway_ref == "sim1-20261123-0042"
+
+
+async def test_the_documented_access_list_suffices(tmp_path: Path) -> None:
+    (acl,) = (block for block in blocks("conf") if "user pbx-bridge" in block)
+    us, them = ("pbx-bridge", "pw-1"), ("modem", "pw-2")
+    async with Mosquitto(
+        tmp_path / "broker", user=us, others=[them], acl=acl.splitlines()
+    ) as broker:
+        modem = Native(broker.port, user=them)
+        gateway = built(broker.port, "native", username=us[0], password=us[1])
+        async with modem.running(), listening(gateway) as told:
+            await sees(gateway, online=True)
+            assert await sent(gateway) == Accepted("")
+            await modem.receive(NUMBER, "yes", "2026-11-23T13:30:00Z")
+            assert len(await told.have(1)) == 1
+    assert not any("Denied" in line for line in broker.log)
