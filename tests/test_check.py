@@ -39,6 +39,14 @@ from_number = "+12125550100"
 """
 
 
+PBX = """
+[gateways.main]
+type = "pbx"
+method = "message"
+destination = "pjsip:trunk/sip:{to}@carrier.example"
+"""
+
+
 class Office:
     """A configuration whose PBX is `ami`, checked as a whole."""
 
@@ -222,3 +230,24 @@ async def test_no_text_is_sent(office: Office) -> None:
         office.more = TWILIO.format(url=twilio.url)
         await office.found()
     assert {request.method for request in twilio.requests} == {"GET"}
+
+
+async def test_a_gateway_through_the_pbx_is_asked_over_a_connection_of_its_own(
+    office: Office,
+) -> None:
+    office.more = PBX
+    office.ami.answers["ListCommands"] = lambda ami, action: ami.success(
+        action, MessageSend="Send an out of call message to an endpoint.  (Priv: message,all)"
+    )
+    assert await office.says("gateway main", "lets this account use MessageSend")
+    assert all(action["Action"] != "MessageSend" for action in office.ami.asked)
+
+
+async def test_a_gateway_through_the_pbx_without_permission_is_wrong(office: Office) -> None:
+    office.more = PBX
+    office.ami.answers["ListCommands"] = lambda ami, action: ami.success(action)
+    assert await office.says("gateway main", "write = reporting,message") is False
+    office.ami.secret = "another"
+    assert await office.says("gateway main", "check username and secret") is False
+    office.more = PBX + 'pbx = "branch"\n'
+    assert await office.says("gateway main", "there is no PBX named 'branch'") is False
