@@ -116,7 +116,7 @@ class TestWhatTheCallerSaid:
         (text,) = await office.claim(20)
         assert (text.state, text.code) == (State.CANCELLED, "opted_out")
 
-    @pytest.mark.parametrize("purpose", set(Purpose) - {Purpose.FOLLOW_UP})
+    @pytest.mark.parametrize("purpose", sorted(set(Purpose) - {Purpose.FOLLOW_UP}))
     async def test_what_confirms_a_stop_goes_out_all_the_same(
         self, db: Database, purpose: Purpose
     ) -> None:
