@@ -381,14 +381,16 @@ TROUBLES: list[tuple[Answer, float]] = [
 async def test_trouble_is_outlived_and_nothing_is_lost(
     fake: FakeTwilio, trouble: Answer, wait: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api, "ANSWER_SECONDS", 0.2)
     with structlog.testing.capture_logs() as logged:
         async with polling(fake) as office:
             await office.first()
+            if trouble is Behaviour.HANG:  # else a busy machine would be the trouble
+                monkeypatch.setattr(api, "ANSWER_SECONDS", 0.2)
             fake.instead_of_list = lambda _: trouble
             fake.receive(body="meanwhile")
             assert await office.again() == wait
             assert await office.again() >= wait  # it grows
+            monkeypatch.undo()
             fake.instead_of_list = lambda _: None
             assert await office.again() == 10
             await office.again()
