@@ -55,6 +55,23 @@ async def check(config: Config) -> AsyncIterator[Finding]:
         for name, configured in config.gateways.items():
             yield await _gateway(name, configured, config.surroundings(name, pbxs))
 
+    yield _hooks(config)
+    yield _alerts(config)
+
+
+def _hooks(config: Config) -> Finding:
+    hooks = config.hooks
+    if hooks is None:
+        return Finding(None, "webhooks", "none are received: there is no [hooks]")
+    place = f"at {hooks.listen}:{hooks.port}, for the world {hooks.url_of('NAME')}"
+    return Finding(None, "webhooks", f"received {place}; only a real one proves the way in")
+
+
+def _alerts(config: Config) -> Finding:
+    if config.alerts is None:
+        return Finding(None, "alerts", "nobody is told of anything: there is no [alerts]")
+    return Finding(None, "alerts", "`pbx-bridge alerts --test` tries every channel")
+
 
 async def _database(config: Config) -> Finding:
     path = config.database.path

@@ -28,6 +28,7 @@ from pbx_bridge.core.delivery import (
     Deferred,
     Found,
     LookupResult,
+    Message,
     Rejected,
     RetrySchedule,
     SendResult,
@@ -50,6 +51,7 @@ from pbx_bridge.core.routing import (
     reroute,
     trying,
 )
+from pbx_bridge.core.text import shorten
 from pbx_bridge.ports import Announce, Clock, Gateway
 from pbx_bridge.store import correspondents, outbox, standings
 from pbx_bridge.store.alerts import raise_alert
@@ -363,7 +365,7 @@ class Sender:
             try:
                 self._checkpoint("before_send")
                 async with asyncio.timeout(self._timeout.total_seconds()):
-                    result = await gateway.send(row.as_message())
+                    result = await gateway.send(_fitting(row, gateway))
                 self._checkpoint("after_send")
             except TimeoutError:
                 result = Uncertain(f"no answer within {self._timeout.total_seconds():g} s")
@@ -402,7 +404,7 @@ class Sender:
         result: LookupResult
         try:
             async with asyncio.timeout(self._timeout.total_seconds()):
-                result = await gateway.lookup(row.as_message(), taken)
+                result = await gateway.lookup(_fitting(row, gateway), taken)
         except TimeoutError:
             result = Deferred(f"no answer within {self._timeout.total_seconds():g} s")
         except Exception:
@@ -482,6 +484,12 @@ class Sender:
                 detail=row.detail,
             )
         )
+
+
+def _fitting(row: MessageRecord, gateway: Gateway) -> Message:
+    """Give a message as the gateway is to send it: no longer than it takes."""
+    message = row.as_message()
+    return replace(message, body=shorten(message.body, gateway.capabilities.max_length))
 
 
 def _tell_circuit(

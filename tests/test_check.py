@@ -87,6 +87,8 @@ async def test_nothing_is_wrong_in_a_fresh_office(office: Office) -> None:
         ("pbx office", True),  # its clock
         ("pbx office", None),  # what only a call shows
         ("gateway console", True),
+        ("webhooks", None),
+        ("alerts", None),
     ]
 
 

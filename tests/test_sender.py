@@ -751,3 +751,11 @@ async def test_a_receipt_that_is_quicker_than_the_answer_is_not_lost(world: Worl
     assert (first.gateway_ref, second.gateway_ref) == ("A", "B")
     assert (second.code, second.detail) == ("30003", "switched off")
     assert [attempt.outcome for attempt in await world.attempts()] == ["accepted", "accepted"]
+
+
+async def test_a_text_is_cut_to_what_the_gateway_takes(world: World) -> None:
+    world.gateway.capabilities = Capabilities(max_length=20)
+    await world.queue(body="Hello, this is Miller & Sons 😀")
+    async with world.running():
+        await world.until(State.ACCEPTED)
+    assert [message.body for message in world.gateway.sent] == ["Hello, this is..."]

@@ -225,6 +225,8 @@ class Texting(Section):
     @classmethod
     def _known_gateways(cls, chosen: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         names: list[str] = (info.context or {}).get("gateways", [])
+        if not names and (info.context or {}).get("mail_gateways"):
+            raise ValueError("no gateway sends texts; add one, such as [gateways.console]")
         if not chosen and len(names) > 1:
             raise ValueError(f"several gateways and none chosen; of {', '.join(names)}")
         _known_names(chosen, names)

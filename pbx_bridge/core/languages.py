@@ -26,7 +26,7 @@ LANGUAGES: Mapping[str, Language] = {
         name="English",
         first_text=(
             "Hello, this is {office}. Sorry that we missed your call just now."
-            " We will call you back as soon as we can."
+            " We will call you back as soon as we can. Reply STOP to opt out."
         ),
         opted_out="{office}: you will get no more texts from us. Reply START to get them again.",
         opted_in=(
@@ -44,7 +44,7 @@ LANGUAGES: Mapping[str, Language] = {
         name="Spanish",
         first_text=(
             "Hola, le escribe {office}. Lamentamos no haber podido atender su llamada."
-            " Le llamaremos lo antes posible."
+            " Le llamaremos pronto. Responda STOP para darse de baja."
         ),
         opted_out=(
             "{office}: ha cancelado nuestros mensajes de texto."
@@ -64,7 +64,7 @@ LANGUAGES: Mapping[str, Language] = {
         name="French",
         first_text=(
             "Bonjour, ici {office}. Nous n'avons pas pu prendre votre appel."
-            " Nous vous rappellerons dès que possible."
+            " Nous vous rappellerons. STOP pour ne plus recevoir de SMS."
         ),
         opted_out=(
             "{office} : vous ne recevrez plus de SMS de notre part."

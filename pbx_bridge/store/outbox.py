@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, func, or_, select
+from sqlalchemy import Connection, Row, bindparam, case, func, select
 
 from pbx_bridge.core.delivery import (
     Absent,
@@ -115,14 +115,6 @@ class AttemptRecord:
     gateway: str
 
 
-def _counted(*, shadow: bool) -> ColumnElement[bool]:
-    # Named by what does not count, so that SQLite goes by time and not through all that ever did.
-    if shadow:
-        return table.c.state.not_in([state.value for state in NOT_COUNTED])
-    states = [state.value for state in (*NOT_COUNTED, State.SHADOW)]
-    return table.c.state.not_in(states) & table.c.shadow.is_(False)
-
-
 # Made once: see calls.py.
 _INSERT = table.insert().returning(table.c.id)
 _UPDATE = table.update().where(table.c.id == bindparam("row"))
@@ -164,22 +156,6 @@ _ASKED = (
 )
 _NEXT_DUE = select(func.min(table.c.due_at)).where(table.c.state == State.QUEUED.value)
 _NEXT_ASKED = select(func.min(table.c.ask_at)).where(table.c.state == State.UNCERTAIN.value)
-_LAST_SENT = {
-    shadow: select(func.max(table.c.created_at)).where(
-        table.c.recipient == bindparam("to"),
-        table.c.created_at >= bindparam("since"),
-        or_(bindparam("line").is_(None), table.c.line == bindparam("line")),
-        _counted(shadow=shadow),
-    )
-    for shadow in (False, True)
-}
-_COUNT = {
-    shadow: select(func.count())
-    .select_from(table)
-    .where(table.c.created_at >= bindparam("since"), _counted(shadow=shadow))
-    for shadow in (False, True)
-}
-
 Recheck = Callable[[Connection, MessageRecord, datetime], Skip | Defer | None]
 """Looks at the world once more before a message goes out, in the claiming transaction."""
 
@@ -493,25 +469,6 @@ def taken_refs(tx: Connection, to: str) -> frozenset[str]:
     """Give the gateway's ids of all messages to one number whose fate is known."""
     refs = select(table.c.gateway_ref).where(table.c.recipient == to, table.c.gateway_ref != "")
     return frozenset(tx.execute(refs).scalars())
-
-
-def last_sent(
-    tx: Connection, to: str, line: str | None, since: datetime, *, shadow: bool
-) -> datetime | None:
-    """Give when the latest message to a number was queued, at or after `since`.
-
-    `line` None means every line. What was cancelled, expired or refused never happened. In shadow
-    mode (`shadow`) the messages that would have been sent count too.
-    """
-    which = {"to": to, "since": since, "line": line}
-    latest: datetime | None = tx.execute(_LAST_SENT[shadow], which).scalar_one()
-    return latest
-
-
-def count_since(tx: Connection, since: datetime, *, shadow: bool) -> int:
-    """Count the messages queued at or after `since`, as `last_sent` counts them."""
-    count: int = tx.execute(_COUNT[shadow], {"since": since}).scalar_one()
-    return count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

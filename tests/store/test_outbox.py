@@ -20,7 +20,6 @@ from pbx_bridge.core.policy import Defer, Skip, SkipReason
 from pbx_bridge.store import calls, outbox
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.outbox import MessageRecord
-from pbx_bridge.store.schema import message
 from tests.store.examples import BOOT, CALLER, MISSED, NOON, PBX, minutes, queue_message
 
 LEASE = timedelta(minutes=2)
@@ -226,58 +225,6 @@ async def test_a_waiting_message_can_be_cancelled(db: Database) -> None:
     assert (await _only(db)).state is State.CANCELLED
     assert await _claim(db) == []
     assert not await db.run(lambda tx: outbox.cancel(tx, 99, NOON, "", ""))
-
-
-COUNTS = {
-    State.QUEUED: True,
-    State.SENDING: True,
-    State.ACCEPTED: True,
-    State.DELIVERED: True,
-    State.UNDELIVERED: True,
-    State.UNCERTAIN: True,
-    State.FAILED: False,
-    State.CANCELLED: False,
-    State.EXPIRED: False,
-    State.SHADOW: False,
-}
-
-
-@pytest.mark.parametrize("state", State)
-@pytest.mark.parametrize("shadow", [False, True])
-async def test_what_counts_for_cooling_down_and_caps(
-    db: Database,
-    state: State,
-    shadow: bool,  # noqa: FBT001
-) -> None:
-    def queued(tx: Connection) -> None:
-        queue_message(tx)
-        tx.execute(message.update().values(state=state.value))
-
-    await db.run(queued)
-    counts = COUNTS[state] or (shadow and state is State.SHADOW)
-    last = await db.read(lambda tx: outbox.last_sent(tx, CALLER, "5559870000", NOON, shadow=shadow))
-    assert last == (NOON if counts else None)
-    assert await db.read(lambda tx: outbox.count_since(tx, NOON, shadow=shadow)) == counts
-
-
-async def test_cooling_down_is_per_number_line_and_time(db: Database) -> None:
-    await db.run(queue_message)
-
-    async def last(to: str = CALLER, line: str | None = None, since: float = 0) -> object:
-        return await db.read(
-            lambda tx: outbox.last_sent(tx, to, line, NOON + minutes(since), shadow=False)
-        )
-
-    assert await last() == NOON
-    assert await last(to="+15550000000") is None
-    assert await last(line="another") is None
-    assert await last(since=1) is None
-
-
-async def test_queued_shadow_messages_do_not_count_outside_shadow_mode(db: Database) -> None:
-    await db.run(lambda tx: queue_message(tx, shadow=True))
-    assert await db.read(lambda tx: outbox.count_since(tx, NOON, shadow=False)) == 0
-    assert await db.read(lambda tx: outbox.count_since(tx, NOON, shadow=True)) == 1
 
 
 async def test_a_listing_is_filtered_newest_first(db: Database) -> None:
