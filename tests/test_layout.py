@@ -36,6 +36,7 @@ CROSS_CUTTING = {
     "service.py": "the whole service",
     "crash.py": "the whole service, killed",
     "both_ways.py": "the whole service, and what comes back",
+    "docs.py": "docs/",
     "properties.py": "the tracker with all that feeds it",
     "recordings.py": "recorded calls through the whole service",
     "pumping.py": "the guards together, under attack",
