@@ -37,6 +37,7 @@ CROSS_CUTTING = {
     "crash.py": "the whole service, killed",
     "both_ways.py": "the whole service, and what comes back",
     "docs.py": "docs/",
+    "truth.py": "sender, outbox and intake, whatever a provider does",
     "properties.py": "the tracker with all that feeds it",
     "recordings.py": "recorded calls through the whole service",
     "pumping.py": "the guards together, under attack",

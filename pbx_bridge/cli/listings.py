@@ -280,6 +280,6 @@ def _message_row(record: MessageRecord, zone: ZoneInfo) -> tuple[str, ...]:
         record.gateway,
         record.state,
         str(record.attempts),
-        record.detail,
+        " ".join(filter(None, (record.code, record.detail))),
         record.body,
     )
