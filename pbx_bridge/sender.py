@@ -344,7 +344,7 @@ class Sender:
         )
         price = result.price if isinstance(result, Accepted) else None
         return Outcome(
-            message_id=row.message_id,
+            row=row,
             step=step,
             result=result,
             now=now,

@@ -136,8 +136,8 @@ _UPDATE_SETTLED = _UPDATE.values(
         )
     }
 )  # fmt: skip
+_UPDATE_SENDING = _UPDATE_SETTLED.where(table.c.state == State.SENDING.value)
 _INSERT_ATTEMPT = attempt.insert()
-_GET_MANY = select(table).where(table.c.id.in_(bindparam("rows", expanding=True)))
 _GET = select(table).where(table.c.id == bindparam("row"))
 _SAME = select(table.c.id).where(
     table.c.call == bindparam("row"), table.c.step == bindparam("name")
@@ -259,7 +259,7 @@ def claim_due(
 class Outcome:
     """What came of an attempt to send."""
 
-    message_id: int
+    row: MessageRecord  #: as it was claimed
     step: Step
     result: SendResult
     now: datetime
@@ -273,18 +273,27 @@ def settle_attempts(tx: Connection, outcomes: Sequence[Outcome]) -> list[Message
 
     A receipt may have been quicker than the gateway's answer: then the state stays as it told.
     """
-    found = {row.message_id: row for row in _those(tx, [one.message_id for one in outcomes])}
-    tried, changed, settled = [], [], []
-    for one in outcomes:
-        row = found.get(one.message_id)
-        if row is None:
-            raise LookupError(f"there is no message {one.message_id}")
-        tried.append(_attempt(row, "send", one.result, now=one.now, seconds=one.seconds))
-        settled.append(_settled(tx, row, one))
-        changed.append(_settled_columns(settled[-1]))
-    if changed:
-        tx.execute(_INSERT_ATTEMPT, tried)
-        tx.execute(_UPDATE_SETTLED, changed)
+    if not outcomes:
+        return []
+    tx.execute(_INSERT_ATTEMPT, [_sent(one) for one in outcomes])
+    # What is being sent stands as it was claimed, unless a receipt came: not worth reading again.
+    if all(one.row.state is State.SENDING for one in outcomes):
+        settled = [_settled(one.row, one) for one in outcomes]
+        with tx.begin_nested() as attempted:
+            written = tx.execute(_UPDATE_SENDING, [_settled_columns(row) for row in settled])
+            if written.rowcount == len(outcomes):
+                return settled
+            attempted.rollback()
+    return [_settle_as_it_stands(tx, one) for one in outcomes]
+
+
+def _settle_as_it_stands(tx: Connection, one: Outcome) -> MessageRecord:
+    row = _existing(tx, one.row.message_id)
+    if row.state is not State.SENDING and not _was_settled(tx, row):
+        settled = replace(row, **_settling(row, one))  # the receipt has the last word
+    else:
+        settled = _settled(row, one)
+    tx.execute(_UPDATE_SETTLED, _settled_columns(settled))
     return settled
 
 
@@ -298,11 +307,15 @@ def settle_attempt(  # noqa: PLR0913 - what there is to write down
     seconds: float,
 ) -> None:
     """Write down the outcome of one attempt to send."""
-    outcome = Outcome(message_id=message_id, step=step, result=result, now=now, seconds=seconds)
-    settle_attempts(tx, [outcome])
+    row = _existing(tx, message_id)
+    settle_attempts(tx, [Outcome(row=row, step=step, result=result, now=now, seconds=seconds)])
 
 
-def _settled(tx: Connection, row: MessageRecord, one: Outcome) -> MessageRecord:
+def _settled(row: MessageRecord, one: Outcome) -> MessageRecord:
+    return _moved(row, one.step, **_settling(row, one))
+
+
+def _settling(row: MessageRecord, one: Outcome) -> dict[str, Any]:
     ref = one.result.gateway_ref if isinstance(one.result, Accepted) else ""
     changes: dict[str, Any] = {
         "lookups": 0, "gateway_ref": ref or row.gateway_ref, "updated_at": one.now,
@@ -311,16 +324,19 @@ def _settled(tx: Connection, row: MessageRecord, one: Outcome) -> MessageRecord:
         changes["tried"] = one.tried
     if one.cost_micros is not None:
         changes |= {"cost_micros": one.cost_micros, "priced_by": "gateway"}
-    if row.state is not State.SENDING and not _is_settled(tx, row):
-        return replace(row, **changes)  # a receipt was quicker than the answer
-    return _moved(row, one.step, **changes)
+    return changes
 
 
-def _is_settled(tx: Connection, row: MessageRecord) -> bool:
-    query = select(attempt.c.id).where(
+def _sent(one: Outcome) -> dict[str, Any]:
+    return _attempt(one.row, "send", one.result, now=one.now, seconds=one.seconds)
+
+
+def _was_settled(tx: Connection, row: MessageRecord) -> bool:
+    """Tell whether an outcome of this attempt was written before the one just now."""
+    query = select(func.count()).where(
         attempt.c.message == row.message_id, attempt.c.n == row.attempts, attempt.c.kind == "send"
     )
-    return row.attempts == 0 or tx.execute(query).first() is not None
+    return row.attempts == 0 or tx.execute(query).scalar_one() > 1
 
 
 def claim_lookups(
@@ -712,10 +728,6 @@ def _attempt(
         "seconds": seconds,
         "gateway": row.gateway,
     }
-
-
-def _those(tx: Connection, ids: Collection[int]) -> list[MessageRecord]:
-    return [_record(row) for row in tx.execute(_GET_MANY, {"rows": list(ids)})]
 
 
 def _existing(tx: Connection, message_id: int) -> MessageRecord:

@@ -30,7 +30,7 @@ def fill(tx: Connection) -> None:
         )
         (message,) = outbox.claim_due(tx, now, 1, lambda *_: None)
         outcome = outbox.Outcome(
-            message_id=message.message_id,
+            row=message,
             step=Step(state, None, ""),
             result=Accepted("1"),
             now=now,
