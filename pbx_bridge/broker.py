@@ -21,8 +21,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mappi
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
-from typing import Annotated, Any, Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import aiomqtt
 import structlog
@@ -33,14 +32,12 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
-    ValidationInfo,
-    field_validator,
     model_validator,
 )
 
+from pbx_bridge.certificates import OptionalTls, Tls
 from pbx_bridge.secret import Secret
 
 #: Back-off between connection attempts: doubled each time, with jitter.
@@ -82,41 +79,6 @@ class ConnectionLost(Exception):  # noqa: N818 - names the fact
     """The connection ended; what was not confirmed by then was perhaps published."""
 
 
-def _a_table(value: Any) -> Any:
-    """Read `true` as an empty table (all defaults) and `false` as none."""
-    if value is True:
-        return {}
-    if value is False:
-        return None
-    if not isinstance(value, dict):
-        raise ValueError('neither true, false nor a table; such as { ca = "/etc/ssl/mqtt-ca.pem" }')  # noqa: TRY004 - pydantic collects ValueError
-    return value
-
-
-class Tls(BaseModel):
-    """The broker's certificate is always verified, against its host name."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    ca: Path | None = Field(
-        default=None,
-        description="certificates to trust (PEM) instead of the system's",
-        examples=["/etc/pbx-bridge/mqtt-ca.pem"],
-    )
-
-    @field_validator("ca")
-    @classmethod
-    def _usable(cls, ca: Path | None, info: ValidationInfo) -> Path | None:
-        if ca is None:
-            return None
-        ca = Path((info.context or {}).get("folder", ".")) / ca.expanduser()
-        try:
-            ssl.create_default_context(cafile=ca)
-        except OSError as error:  # SSLError is one
-            raise ValueError(f"no certificates there: {error.strerror}; a PEM file") from error
-        return ca
-
-
 class Settings(BaseModel):
     """How to reach a broker: part of every section that speaks MQTT."""
 
@@ -149,7 +111,7 @@ class Settings(BaseModel):
         description="the password of that name",
         examples=['{ file = "/etc/pbx-bridge/mqtt-password" }'],
     )
-    tls: Annotated[Tls | None, BeforeValidator(_a_table)] = Field(
+    tls: OptionalTls = Field(
         default=None, description="whether the broker speaks TLS", examples=[True]
     )
     client_id: str = Field(
@@ -538,7 +500,7 @@ class _Socket(ssl.SSLSocket):
 
 
 def _context(tls: Tls) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=tls.ca)
+    context = tls.context()
     context.sslsocket_class = _Socket
     return context
 

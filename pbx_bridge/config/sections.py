@@ -3,7 +3,6 @@
 Descriptions and examples of the fields are what mistakes are explained with.
 """
 
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -15,7 +14,6 @@ from zoneinfo import ZoneInfo
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     HttpUrl,
@@ -25,6 +23,7 @@ from pydantic import (
 )
 
 from pbx_bridge import gateways, ports
+from pbx_bridge.certificates import OptionalTls
 from pbx_bridge.config.alerting import Alerts
 from pbx_bridge.config.announcing import Announcing
 from pbx_bridge.config.limits import BurstSettings, LimitSettings, QuietHoursSettings
@@ -46,7 +45,6 @@ from pbx_bridge.config.values import (
     TelephoneNumber,
     Template,
     TimeZone,
-    a_table,
     did_you_mean,
     misplaced,
     not_empty,
@@ -273,29 +271,6 @@ def _not_too_late(delay: timedelta, info: ValidationInfo, *path: str) -> None:
         )
 
 
-class Tls(Section):
-    """The PBX's certificate is always verified, against its host name."""
-
-    ca: FilePath | None = Field(
-        default=None,
-        description="certificates to trust (PEM) instead of the system's",
-        examples=["/etc/pbx-bridge/pbx-ca.pem"],
-    )
-
-    @field_validator("ca")
-    @classmethod
-    def _usable(cls, ca: Path | None) -> Path | None:
-        try:
-            ssl.create_default_context(cafile=ca)
-        except OSError as error:  # SSLError is one
-            raise ValueError(f"no certificates there: {error.strerror}; a PEM file") from error
-        return ca
-
-    def context(self) -> ssl.SSLContext:
-        """Give a context that verifies the PBX's certificate and name."""
-        return ssl.create_default_context(cafile=self.ca)
-
-
 class Records(Section):
     """Where this PBX writes down what happened: read to learn what a broken connection hid."""
 
@@ -333,9 +308,7 @@ class Pbx(Section):
     auth: Literal["md5", "plain"] = Field(
         default="md5", description="how to log in", examples=["md5"]
     )
-    tls: Annotated[Tls | None, BeforeValidator(a_table)] = Field(
-        default=None, description="whether AMI speaks TLS", examples=[True]
-    )
+    tls: OptionalTls = Field(default=None, description="whether AMI speaks TLS", examples=[True])
     inbound_contexts: Annotated[tuple[Pattern, ...], AfterValidator(not_empty)] = Field(
         default=_INBOUND.contexts,
         description="patterns of the dialplan contexts in which calls from outside begin",

@@ -238,17 +238,6 @@ Amount = Annotated[Decimal, BeforeValidator(_amount)]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 
 
-def a_table(value: Any) -> Any:
-    """Read `true` as an empty table (all defaults) and `false` as none."""
-    if value is True:
-        return {}
-    if value is False:
-        return None
-    if not isinstance(value, dict):
-        raise ValueError('neither true, false nor a table; such as { ca = "/etc/ssl/pbx-ca.pem" }')  # noqa: TRY004 - see above
-    return value
-
-
 def misplaced(message: str, *path: str | int) -> PydanticCustomError:
     """Make an error about something inside the value being validated, at `path` from there."""
     return PydanticCustomError("misplaced", "{message}", {"message": message, "path": path})

@@ -11,7 +11,6 @@ import ssl
 from collections.abc import Collection
 from contextlib import suppress
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
 import aiosmtplib
@@ -20,12 +19,11 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    ValidationInfo,
-    field_validator,
     model_validator,
 )
 
-from pbx_bridge import ports
+from pbx_bridge import certificates, ports
+from pbx_bridge.certificates import CaFile
 from pbx_bridge.core.delivery import (
     Absent,
     Accepted,
@@ -93,20 +91,8 @@ class Settings(BaseModel):
     reply_to: Address | None = None
     unsubscribe_mail: Address | None = None
     unsubscribe_url: str | None = Field(default=None, pattern=r"^https://[!-;=?-~]{1,500}$")
-    ca: Path | None = None  #: certificates to trust (PEM) instead of the system's
+    ca: CaFile | None = None  #: certificates to trust (PEM) instead of the system's
     timeout: float = Field(default=10.0, gt=0, le=10)  #: seconds for one mail
-
-    @field_validator("ca")
-    @classmethod
-    def _usable(cls, ca: Path | None, info: ValidationInfo) -> Path | None:
-        if ca is None:
-            return None
-        ca = Path((info.context or {}).get("folder", ".")) / ca.expanduser()
-        try:
-            ssl.create_default_context(cafile=ca)
-        except OSError as error:  # SSLError is one
-            raise ValueError(f"no certificates there: {error.strerror}; a PEM file") from error
-        return ca
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -122,7 +108,7 @@ class Settings(BaseModel):
 
     def tls(self) -> ssl.SSLContext:
         """Give a context that verifies the server's certificate and name."""
-        return ssl.create_default_context(cafile=self.ca)
+        return certificates.context(self.ca)
 
 
 def _is_near(host: str) -> bool:
