@@ -235,7 +235,7 @@ class _Client(aiomqtt.Client):
         try:
             await asyncio.shield(connecting)
         except asyncio.CancelledError:
-            await self._dialled.wait()  # bounded, as a look-up of the name, TCP and TLS are
+            await self._end_dialling(connecting)
             connecting.cancel()
             await asyncio.wait({connecting})
             self._hang_up()
@@ -244,6 +244,15 @@ class _Client(aiomqtt.Client):
             self._hang_up()
             raise self._problem(error) from None
         self._disconnected.add_done_callback(self._end)
+
+    async def _end_dialling(self, connecting: "asyncio.Task[Any]") -> None:
+        """Wait until no thread dials any more; that is bounded, as DNS, TCP and TLS are."""
+        dialled = self._loop.create_task(self._dialled.wait())
+        await asyncio.wait({dialled, connecting}, return_when=asyncio.FIRST_COMPLETED)
+        if not dialled.done():
+            # Somebody else cancelled it, as at the end of the loop: perhaps it never began to dial.
+            await asyncio.wait({dialled}, timeout=1.0)
+        dialled.cancel()
 
     async def close(self) -> None:
         """Say good-bye, so that the broker does not publish our will."""
