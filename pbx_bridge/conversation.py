@@ -146,28 +146,29 @@ class Conversation:
             return
         correspondents.reached(tx, [(number.e164, gateway)], now)
         # What the customer wants of us is done also where nothing may be answered.
-        answered = bool(ignored) or reply.handled is not None or self._answers_itself(gateway)
+        silent = bool(ignored) or reply.handled is not None or self._answers_itself(gateway)
+        case = _Case(tx, record, number, now, noted, may_answer=not silent)
         match meaning:
             case Meaning.OPT_OUT:
-                self._opt_out(tx, record, number, now, noted, answer=not answered)
+                self._opt_out(case)
                 if understood.ambiguous:
-                    self._tell_staff(tx, record, now, noted)
+                    _tell_staff(case)
             case Meaning.OPT_IN:
-                self._opt_in(tx, record, number, now, noted, answer=not answered)
+                self._opt_in(case)
             case Meaning.HELP:
-                if not answered:
-                    self._answer(tx, record, number, now, noted)
-                self._tell_staff(tx, record, now, noted)
+                self._answer(case)
+                _tell_staff(case)
             case Meaning.URGENT | Meaning.REPLY:
-                detail = "the customer replied"
-                outbox.cancel_follow_ups(tx, number.e164, now, SkipReason.REPLIED.value, detail)
-                self._tell_staff(tx, record, now, noted)
+                _cancel(case, SkipReason.REPLIED, "the customer replied")
+                _tell_staff(case)
 
     def _ignored(self, tx: Connection, reply: Reply, number: Number | None, now: datetime) -> str:
         """Say why nothing is answered: the sender is no person; empty if it may be one."""
         machine = loops.is_machine_sender(reply.sender, self.rules.country)
         if machine or number is None:
             return machine or "the sender is no telephone number"
+        if number.e164 in self.rules.own_numbers:
+            return "the office's own number"
         known = correspondents.get(tx, number.e164)
         if known.muted_until is not None and known.muted_until > now:
             return f"muted: {known.muted_why}"
@@ -180,48 +181,27 @@ class Conversation:
         raise_alert(tx, now=now, kind=AlertKind.LOOP, subject=number.e164, text=text)
         return loop
 
-    def _opt_out(  # noqa: PLR0913 - one piece of news
-        self,
-        tx: Connection,
-        record: ReplyRecord,
-        number: Number,
-        now: datetime,
-        noted: Noted,
-        *,
-        answer: bool,
-    ) -> None:
-        if consents.opted_out(tx, number.e164) is None:
-            if answer:
-                self._answer(tx, record, number, now, noted)
-            _consent(tx, record, number, ConsentKind.OPT_OUT, now)
-            text = f"{number.e164} wants no more texts: {_quoted(record)}"
-            raise_alert(tx, now=now, kind=AlertKind.OPT_OUT, subject=number.e164, text=text)
-            noted.raised = True
-        detail = "the customer opted out"
-        outbox.cancel_follow_ups(tx, number.e164, now, SkipReason.OPTED_OUT.value, detail)
+    def _opt_out(self, case: "_Case") -> None:
+        if consents.opted_out(case.tx, case.number.e164) is None:
+            self._answer(case)
+            _consent(case, ConsentKind.OPT_OUT)
+            text = f"{case.number.e164} wants no more texts: {_quoted(case.record)}"
+            _raise(case, AlertKind.OPT_OUT, text)
+        _cancel(case, SkipReason.OPTED_OUT, "the customer opted out")
 
-    def _opt_in(  # noqa: PLR0913 - one piece of news
-        self,
-        tx: Connection,
-        record: ReplyRecord,
-        number: Number,
-        now: datetime,
-        noted: Noted,
-        *,
-        answer: bool,
-    ) -> None:
-        if consents.opted_out(tx, number.e164) is None:
-            self._tell_staff(tx, record, now, noted)
+    def _opt_in(self, case: "_Case") -> None:
+        if consents.opted_out(case.tx, case.number.e164) is None:
+            _tell_staff(case)
             return
-        _consent(tx, record, number, ConsentKind.OPT_IN, now)
-        if answer:
-            self._answer(tx, record, number, now, noted)
+        _consent(case, ConsentKind.OPT_IN)
+        self._answer(case)
 
-    def _answer(
-        self, tx: Connection, record: ReplyRecord, number: Number, now: datetime, noted: Noted
-    ) -> None:
+    def _answer(self, case: "_Case") -> None:
         """Queue the one text that answers STOP, START or HELP, by the way that it came."""
-        if outbox.last_confirmation(tx, number.e164, record.meaning.value, now - HELP_AGAIN):
+        tx, record, number, now = case.tx, case.record, case.number, case.now
+        if not case.may_answer or outbox.last_confirmation(
+            tx, number.e164, record.meaning.value, now - HELP_AGAIN
+        ):
             return
         about = outbox.get(tx, record.message_id) if record.message_id is not None else None
         body = self.rules.wording.confirmation(record.meaning, self._language(about, number))
@@ -244,39 +224,58 @@ class Conversation:
             reply_row=record.row_id,
             region=number.region,
         )
-        noted.queued = True
+        case.noted.queued = True
 
     def _language(self, about: MessageRecord | None, number: Number) -> str:
         line = None if about is None else self.rules.line(about.line)
         return self.rules.wording.language_for("" if line is None else line.language, number.region)
 
-    def _tell_staff(self, tx: Connection, record: ReplyRecord, now: datetime, noted: Noted) -> None:
-        urgent = record.meaning is Meaning.URGENT and record.sender_e164 is not None
-        who = record.sender_e164 or record.sender
-        raise_alert(
-            tx,
-            now=now,
-            kind=AlertKind.URGENT if urgent else AlertKind.REPLY,
-            subject=who,
-            text=f"{who} writes: {_quoted(record)}",
-            urgent=urgent,
-            reply_row=record.row_id,
-        )
-        noted.raised = True
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A customer's reply, written down, while what follows from it is done."""
+
+    tx: Connection
+    record: ReplyRecord
+    number: Number
+    now: datetime
+    noted: Noted
+    may_answer: bool
 
 
-def _consent(
-    tx: Connection, record: ReplyRecord, number: Number, kind: ConsentKind, now: datetime
-) -> None:
+def _tell_staff(case: _Case) -> None:
+    urgent = case.record.meaning is Meaning.URGENT
+    kind = AlertKind.URGENT if urgent else AlertKind.REPLY
+    _raise(case, kind, f"{case.number.e164} writes: {_quoted(case.record)}")
+
+
+def _raise(case: _Case, kind: AlertKind, text: str) -> None:
+    raise_alert(
+        case.tx,
+        now=case.now,
+        kind=kind,
+        subject=case.number.e164,
+        text=text,
+        urgent=kind is AlertKind.URGENT,
+        reply_row=case.record.row_id,
+    )
+    case.noted.raised = True
+
+
+def _cancel(case: _Case, reason: SkipReason, detail: str) -> None:
+    outbox.cancel_follow_ups(case.tx, case.number.e164, case.now, reason.value, detail)
+
+
+def _consent(case: _Case, kind: ConsentKind) -> None:
     consents.record(
-        tx,
+        case.tx,
         ConsentRecord(
-            address=number.e164,
-            at=now,
+            address=case.number.e164,
+            at=case.now,
             kind=kind,
             source=ConsentSource.REPLY,
-            detail=_quoted(record),
-            reply_row=record.row_id,
+            detail=_quoted(case.record),
+            reply_row=case.record.row_id,
         ),
     )
 

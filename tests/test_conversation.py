@@ -307,6 +307,15 @@ async def test_names_and_short_codes_are_kept_and_never_answered(world: World, s
     assert await world.alerts() == []
 
 
+async def test_a_number_of_our_own_is_never_answered(world: World) -> None:
+    rules = world.conversation.rules
+    world.conversation.rules = replace(rules, own_numbers=frozenset({NUMBER}))
+    await world.wrote("HELP")
+    await world.wrote("STOP")
+    assert [reply.detail for reply in await world.replies()] == ["the office's own number"] * 2
+    assert await world.answers() == []
+
+
 async def test_a_machine_that_writes_without_end_is_muted_and_told_of(world: World) -> None:
     for n in range(6):
         await world.wrote("HELP", after=1 + n / 100)
