@@ -3,12 +3,14 @@
 import asyncio
 import json
 import socket
+import sys
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
+import aiomqtt
 import pytest
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
 
@@ -19,7 +21,8 @@ from pbx_bridge.store.db import Database
 from pbx_bridge.store.outbox import MessageRecord
 from pbx_bridge.store.replies import ReplyRecord
 from tests.gateways.fakes import TOKEN, FakeTwilio, Request, Told, answer
-from tests.service import Office, Service, office, until
+from tests.gateways.mosquitto import Mosquitto, needs_mosquitto
+from tests.service import ROOT, Office, Service, office, until
 
 PUBLIC = "https://pbx.example.com/bridge"
 
@@ -82,6 +85,17 @@ class Way:
         async with self._db() as db:
             found: list[ReplyRecord] = await db.read(lambda tx: replies.recent(tx, limit=99))
             return found
+
+    async def output(self, *arguments: str) -> str:
+        """Run a command beside the service; give what it prints."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "pbx_bridge", *arguments, "-c", str(self.place.config)),
+            cwd=ROOT,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        out, _ = await process.communicate()
+        assert process.returncode == 0
+        return out.decode()
 
     def _db(self) -> Any:
         return Database.read_only(self.place.folder / "bridge.db")
@@ -245,6 +259,46 @@ text_path = "text"
         assert [one["to"] for one in sent] == [caller, caller]
         assert "Miller" in sent[1]["text"]
         assert await service.stops() == 0
+
+
+async def test_staff_are_told_of_an_urgent_reply_and_somebody_takes_it(way: Way) -> None:
+    async with Told(answer(200)).running() as chat:
+        way.configure(f'[alerts]\nurls = ["json://127.0.0.1:{chat.port}/"]\n')
+        service = await way.place.start_watching()
+        caller, _ = await way.missed(service)
+        assert await way.writes(caller, "URGENT the cellar is full of water", "SMin1") == 200
+        await until(lambda: len(chat.requests) == 1)
+        words = chat.requests[0].body.decode()
+        assert caller in words
+        assert "cellar" in words
+        await way.output("alerts", "--ack", caller)
+        assert "urgent" in await way.output("alerts", "--json")
+        assert await way.output("alerts", "--json", "--open") == ""
+        assert await service.stops() == 0
+
+
+@needs_mosquitto
+async def test_the_house_hears_of_calls_texts_and_replies(way: Way, tmp_path: Path) -> None:
+    async with Mosquitto(tmp_path / "broker") as broker:
+        way.configure(f"[announce]\nport = {broker.port}\nbodies = true\n")
+        async with aiomqtt.Client("127.0.0.1", broker.port) as home:
+            await home.subscribe("pbxbridge/#", 1)
+            service = await way.place.start_watching()
+            await service.told("mqtt_up")
+            caller, _ = await way.missed(service)
+            assert await way.writes(caller, "Thank you", "SMin1") == 200
+            heard: dict[str, dict[str, Any]] = {}
+            async with asyncio.timeout(20):
+                async for message in home.messages:
+                    assert isinstance(message.payload, bytes)
+                    if message.topic.value != "pbxbridge/online":
+                        heard[message.topic.value] = json.loads(message.payload)
+                    if "pbxbridge/reply" in heard:
+                        break
+            assert heard["pbxbridge/call_missed"]["caller"] == caller
+            assert heard["pbxbridge/text"]["state"] == "accepted"
+            assert heard["pbxbridge/reply"]["body"] == "Thank you"
+            assert await service.stops() == 0
 
 
 async def test_hooks_on_a_port_that_is_taken_are_one_clear_line(way: Way) -> None:
