@@ -26,6 +26,7 @@ from pbx_bridge.gateways import twilio
 from pbx_bridge.hooks import HookServer, HookSettings
 from pbx_bridge.intake import Intake
 from pbx_bridge.ports import Surroundings
+from pbx_bridge.store import messages as stored_messages
 from pbx_bridge.store import outbox
 from pbx_bridge.store.db import Database
 
@@ -109,7 +110,7 @@ async def serve(receipts: int) -> None:
                     str(receipts),
                 )  # fmt: skip
                 await process.wait()
-            traffic = await db.read(lambda tx: outbox.traffic(tx, now))
+            traffic = await db.read(lambda tx: stored_messages.traffic(tx, now))
             print(f"delivered in the database: {traffic['twilio'].delivered} of {receipts}")
 
 

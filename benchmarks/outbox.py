@@ -35,6 +35,7 @@ from pbx_bridge.core.delivery import (
 )
 from pbx_bridge.ledger import Ledger
 from pbx_bridge.sender import Sender
+from pbx_bridge.store import messages as stored_messages
 from pbx_bridge.store import outbox
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.outbox import Recheck
@@ -96,7 +97,7 @@ async def run(messages: int, concurrency: int, recheck: Recheck | None) -> float
                 await gateway.done.wait()
                 await sender.drain(timedelta(seconds=10))
             seconds = time.perf_counter() - began
-            states = await db.read(lambda tx: outbox.traffic(tx, now))
+            states = await db.read(lambda tx: stored_messages.traffic(tx, now))
             assert states["local"].taken == messages, states
     return messages / seconds
 

@@ -12,9 +12,10 @@ from pbx_bridge.core.delivery import Blame, Channel, Price, Receipt, Rejected, S
 from pbx_bridge.core.policy import SkipReason
 from pbx_bridge.core.pricing import to_micros
 from pbx_bridge.store import consents, correspondents, outbox, receipts
+from pbx_bridge.store import messages as stored_messages
 from pbx_bridge.store.alerts import raise_alert
 from pbx_bridge.store.consents import ConsentKind, ConsentRecord, ConsentSource
-from pbx_bridge.store.outbox import MessageRecord
+from pbx_bridge.store.messages import MessageRecord
 
 #: How long nothing is sent to a number where a machine answers.
 MUTE = timedelta(hours=24)
@@ -71,7 +72,7 @@ def received(
     tx: Connection, gateway: str, told: Receipt, now: datetime, currency: str
 ) -> MessageRecord | None:
     """Take a receipt; give its message as it now stands, None if nothing changed."""
-    row = outbox.of_receipt(tx, gateway, told)
+    row = stored_messages.of_receipt(tx, gateway, told)
     if not receipts.record(tx, gateway, told, None if row is None else row.message_id, now):
         return None
     return None if row is None else _applied(tx, row, told, now, currency)

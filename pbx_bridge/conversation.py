@@ -23,9 +23,10 @@ from pbx_bridge.core.policy import Rules, SkipReason
 from pbx_bridge.core.reply import Meaning, Reply
 from pbx_bridge.ports import News
 from pbx_bridge.store import consents, correspondents, outbox, replies
+from pbx_bridge.store import messages as stored_messages
 from pbx_bridge.store.alerts import raise_alert
 from pbx_bridge.store.consents import ConsentKind, ConsentRecord, ConsentSource
-from pbx_bridge.store.outbox import MessageRecord
+from pbx_bridge.store.messages import MessageRecord
 from pbx_bridge.store.replies import ReplyRecord
 
 #: A reply is about the last text that went to its sender within this time.
@@ -114,7 +115,9 @@ class Conversation:
         if replies.is_known(tx, gateway, reply):
             return
         number = parse(reply.sender, self.rules.country)
-        about = outbox.last_to(tx, number.e164, now - JOURNEY) if number is not None else None
+        about = (
+            stored_messages.last_to(tx, number.e164, now - JOURNEY) if number is not None else None
+        )
         understood = keywords.classify(reply.body, self.rules.wording)
         meaning = reply.handled or understood.meaning
         ignored = self._ignored(tx, reply, number, now)
@@ -199,11 +202,13 @@ class Conversation:
     def _answer(self, case: "_Case") -> None:
         """Queue the one text that answers STOP, START or HELP, by the way that it came."""
         tx, record, number, now = case.tx, case.record, case.number, case.now
-        if not case.may_answer or outbox.last_confirmation(
+        if not case.may_answer or stored_messages.last_confirmation(
             tx, number.e164, record.meaning.value, now - HELP_AGAIN
         ):
             return
-        about = outbox.get(tx, record.message_id) if record.message_id is not None else None
+        about = (
+            stored_messages.get(tx, record.message_id) if record.message_id is not None else None
+        )
         body = self.rules.wording.confirmation(record.meaning, self._language(about, number))
         if body is None:
             return

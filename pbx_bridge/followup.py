@@ -22,7 +22,8 @@ from pbx_bridge.core.policy import Defer, Rules, Skip
 from pbx_bridge.core.tracker import CallTracker
 from pbx_bridge.ledger import Ledger, Recovered, Search, Told
 from pbx_bridge.ports import Announce, Clock, Emit
-from pbx_bridge.store import feed, outbox
+from pbx_bridge.store import feed
+from pbx_bridge.store import messages as stored_messages
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.feed import FeedState
 from pbx_bridge.store.problem import StoreUnavailable
@@ -97,7 +98,7 @@ class FollowUp:
         self._ledger.tells_missed_calls = wanted
 
     def recheck(
-        self, tx: Connection, row: outbox.MessageRecord, now: datetime
+        self, tx: Connection, row: stored_messages.MessageRecord, now: datetime
     ) -> Skip | Defer | None:
         """Look at the world once more before a text goes out (for `outbox.claim_due`)."""
         return self._ledger.recheck(tx, row, now)

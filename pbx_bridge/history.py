@@ -20,7 +20,7 @@ from pbx_bridge.core.limits import Counts, Spent, block
 from pbx_bridge.core.number import Number, parse, zones
 from pbx_bridge.core.policy import Facts, LaterFacts, Rules, Skip, SkipReason
 from pbx_bridge.store import alerts, callers, calls, guards, limits
-from pbx_bridge.store.outbox import MessageRecord
+from pbx_bridge.store.messages import MessageRecord
 
 #: What is usual is counted anew so often.
 USUAL_FOR = timedelta(days=1)

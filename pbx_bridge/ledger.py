@@ -45,6 +45,7 @@ from pbx_bridge.core.policy import (
 )
 from pbx_bridge.core.text import segments
 from pbx_bridge.store import calls, feed, outbox
+from pbx_bridge.store import messages as stored_messages
 from pbx_bridge.store.alerts import raise_alert
 from pbx_bridge.store.feed import FeedState
 
@@ -303,7 +304,7 @@ class Ledger:
         )
 
     def recheck(
-        self, tx: Connection, row: outbox.MessageRecord, now: datetime
+        self, tx: Connection, row: stored_messages.MessageRecord, now: datetime
     ) -> Skip | Defer | None:
         """Look at the world once more before a text goes out (for `outbox.claim_due`).
 

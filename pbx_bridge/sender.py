@@ -54,10 +54,12 @@ from pbx_bridge.core.routing import (
 from pbx_bridge.core.text import shorten
 from pbx_bridge.ports import Announce, Clock, Gateway
 from pbx_bridge.store import correspondents, outbox, standings
+from pbx_bridge.store import messages as stored_messages
 from pbx_bridge.store.alerts import raise_alert
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.grouping import Grouped
-from pbx_bridge.store.outbox import Assigned, MessageRecord, Outcome, Recheck
+from pbx_bridge.store.messages import MessageRecord
+from pbx_bridge.store.outbox import Assigned, Outcome, Recheck
 from pbx_bridge.store.problem import StoreUnavailable
 
 T = TypeVar("T")
@@ -397,7 +399,7 @@ class Sender:
             await self._give_up_asking(row)
             return
         try:
-            taken = await self._db.read(lambda tx: outbox.taken_refs(tx, row.to))
+            taken = await self._db.read(lambda tx: stored_messages.taken_refs(tx, row.to))
         except StoreUnavailable as problem:  # it comes again when its lease is over
             log.error("sender_waits_for_database", problem=str(problem))  # noqa: TRY400
             return
@@ -415,7 +417,7 @@ class Sender:
 
         def settle(tx: Connection) -> Step:
             # Two messages to one number may have found the same answer at the same time.
-            known = isinstance(result, Found) and result.gateway_ref in outbox.taken_refs(
+            known = isinstance(result, Found) and result.gateway_ref in stored_messages.taken_refs(
                 tx, row.to
             )
             said = Absent() if known else result

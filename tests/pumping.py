@@ -18,6 +18,7 @@ from pbx_bridge.core.delivery import Accepted, State, Step
 from pbx_bridge.core.policy import Rules
 from pbx_bridge.ledger import Ledger, Told
 from pbx_bridge.store import calls, outbox
+from pbx_bridge.store import messages as stored_messages
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.schema import alert, message
 from tests.core.scene import START
@@ -117,7 +118,7 @@ class Attack:
                 tx, text.message_id, Step(State.ACCEPTED, None, ""), Accepted(text.key),
                 now=later, seconds=0.1,
             )  # fmt: skip
-            row = outbox.get(tx, text.message_id)
+            row = stored_messages.get(tx, text.message_id)
             assert row is not None
             price = self._ledger.rules.price(row.gateway, row.region, row.segments)
             tx.execute(

@@ -18,6 +18,7 @@ from pbx_bridge.core.delivery import AskSchedule, RetrySchedule, State
 from pbx_bridge.gateways import http, twilio
 from pbx_bridge.ports import Gateway
 from pbx_bridge.sender import Sender
+from pbx_bridge.store import messages as stored_messages
 from pbx_bridge.store import outbox
 from pbx_bridge.store.db import Database
 from tests.gateways.fakes import ACCOUNT, TOKEN
@@ -61,7 +62,9 @@ async def main(path: str, kind: str, url: str, die_at: str = "") -> None:
             tasks.create_task(sender.run())
             while True:
                 await asyncio.sleep(0.05)
-                sending = await db.read(lambda tx: outbox.recent(tx, limit=1, state=State.SENDING))
+                sending = await db.read(
+                    lambda tx: stored_messages.recent(tx, limit=1, state=State.SENDING)
+                )
                 if not sending and await db.read(outbox.next_due) is None:
                     break
             await sender.drain(timedelta(seconds=5))

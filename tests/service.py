@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from pbx_bridge.clock import utc_now
-from pbx_bridge.store import calls, outbox
+from pbx_bridge.store import calls
+from pbx_bridge.store import messages as stored_messages
 from pbx_bridge.store.calls import CallRecord
 from pbx_bridge.store.db import Database
-from pbx_bridge.store.outbox import MessageRecord
+from pbx_bridge.store.messages import MessageRecord
 from tests.gateways.fakes import ACCOUNT, TOKEN, FakeTwilio, Request, Told, answer
 from tests.sources.ami.fake import FakeAmi, Headers, event
 
@@ -380,7 +381,7 @@ path = "{values["database"]}"
 
     async def messages(self) -> list[MessageRecord]:
         async with Database.read_only(self.folder / "bridge.db") as db:
-            return await db.read(lambda tx: outbox.recent(tx, limit=9999))
+            return await db.read(lambda tx: stored_messages.recent(tx, limit=9999))
 
     async def calls(self) -> list[CallRecord]:
         async with Database.read_only(self.folder / "bridge.db") as db:

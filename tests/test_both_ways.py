@@ -18,7 +18,7 @@ from pbx_bridge.core.delivery import Purpose, State
 from pbx_bridge.core.routing import Circuit
 from pbx_bridge.store import calls, consents, replies, standings
 from pbx_bridge.store.db import Database
-from pbx_bridge.store.outbox import MessageRecord
+from pbx_bridge.store.messages import MessageRecord
 from pbx_bridge.store.replies import ReplyRecord
 from tests.gateways.fakes import TOKEN, FakeTwilio, Request, Told, answer
 from tests.gateways.mosquitto import Mosquitto, needs_mosquitto

@@ -26,9 +26,10 @@ from pbx_bridge.core.delivery import (
 from pbx_bridge.core.reply import Meaning, Reply
 from pbx_bridge.ports import News
 from pbx_bridge.store import calls, consents, correspondents, outbox, receipts, replies
+from pbx_bridge.store import messages as stored_messages
 from pbx_bridge.store.consents import ConsentSource
 from pbx_bridge.store.db import Database
-from pbx_bridge.store.outbox import MessageRecord
+from pbx_bridge.store.messages import MessageRecord
 from pbx_bridge.store.replies import ReplyRecord
 from pbx_bridge.store.schema import alert
 from tests.store.examples import BOOT, MISSED, NOON, PBX, minutes, queue_message
@@ -59,12 +60,12 @@ class World:
         return await self.told(reply, gateway=gateway, after=after)
 
     async def message(self) -> MessageRecord:
-        found = await self.db.read(lambda tx: outbox.get(tx, self.message_id))
+        found = await self.db.read(lambda tx: stored_messages.get(tx, self.message_id))
         assert found is not None
         return found
 
     async def answers(self) -> list[MessageRecord]:
-        found = await self.db.read(lambda tx: outbox.recent(tx, limit=99))
+        found = await self.db.read(lambda tx: stored_messages.recent(tx, limit=99))
         return [one for one in found if one.purpose is Purpose.CONFIRMATION][::-1]
 
     async def replies(self) -> list[ReplyRecord]:

@@ -21,6 +21,7 @@ from pbx_bridge.core.tracker import CallTracker, Inbound
 from pbx_bridge.followup import FollowUp, Recover
 from pbx_bridge.ledger import Recovered
 from pbx_bridge.store import calls, feed, outbox
+from pbx_bridge.store import messages as stored_messages
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.problem import StoreUnavailable
 from tests.core.scene import START, Scene
@@ -61,11 +62,11 @@ class Office(Scene):
         await self.followup.handle([(PBX, event) for event in batch])
         return await self.db.read(lambda tx: calls.recent(tx, limit=100))
 
-    async def queued(self) -> list[outbox.MessageRecord]:
+    async def queued(self) -> list[stored_messages.MessageRecord]:
         await self.judged()
-        return await self.db.read(lambda tx: outbox.recent(tx, limit=100))
+        return await self.db.read(lambda tx: stored_messages.recent(tx, limit=100))
 
-    async def claim(self, seconds: float) -> list[outbox.MessageRecord]:
+    async def claim(self, seconds: float) -> list[stored_messages.MessageRecord]:
         """Let time pass, and let the sender claim what is due."""
         await self.judged()
         self.wait(seconds)

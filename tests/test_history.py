@@ -22,7 +22,7 @@ from pbx_bridge.ledger import Recovered
 from pbx_bridge.store import calls, consents, correspondents, guards, outbox
 from pbx_bridge.store.consents import ConsentKind, ConsentRecord, ConsentSource
 from pbx_bridge.store.db import Database
-from pbx_bridge.store.outbox import MessageRecord
+from pbx_bridge.store.messages import MessageRecord
 from pbx_bridge.store.schema import alert, message, reply
 from tests.core.test_policy import MISSED
 from tests.test_followup import PBX, Office

@@ -43,9 +43,10 @@ from pbx_bridge.core.pricing import PriceList
 from pbx_bridge.core.routing import Circuit, CircuitRules, Standing
 from pbx_bridge.sender import Sender, Terms
 from pbx_bridge.store import consents, correspondents, outbox, standings
+from pbx_bridge.store import messages as stored_messages
 from pbx_bridge.store.consents import ConsentSource
 from pbx_bridge.store.db import Database
-from pbx_bridge.store.outbox import AttemptRecord, MessageRecord
+from pbx_bridge.store.messages import AttemptRecord, MessageRecord
 from pbx_bridge.store.problem import StoreUnavailable
 from pbx_bridge.store.schema import alert
 from tests.gateways.fakes import FakeTwilio, Request, Told, answer
@@ -152,10 +153,10 @@ class World:
         await self.db.run(insert)
 
     async def messages(self) -> list[MessageRecord]:
-        return (await self.db.read(lambda tx: outbox.recent(tx, limit=999)))[::-1]
+        return (await self.db.read(lambda tx: stored_messages.recent(tx, limit=999)))[::-1]
 
     async def attempts(self) -> list[AttemptRecord]:
-        return await self.db.read(lambda tx: outbox.attempts_of(tx, list(range(999))))
+        return await self.db.read(lambda tx: stored_messages.attempts_of(tx, list(range(999))))
 
     async def until(self, *states: State, seconds: float = 5) -> list[MessageRecord]:
         """Wait until the messages are in these states, in order of their ids."""

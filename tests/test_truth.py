@@ -22,9 +22,9 @@ from pbx_bridge.core.delivery import AskSchedule, Receipt, RetrySchedule, State
 from pbx_bridge.gateways import twilio
 from pbx_bridge.intake import Intake
 from pbx_bridge.sender import Sender
-from pbx_bridge.store import outbox
+from pbx_bridge.store import messages as stored_messages
 from pbx_bridge.store.db import Database
-from pbx_bridge.store.outbox import MessageRecord
+from pbx_bridge.store.messages import MessageRecord
 from tests.gateways.fakes import (
     ACCOUNT,
     TOKEN,
@@ -105,7 +105,7 @@ class World:
         self.intake = Intake(db, conversation, now=utc_now, wake=self.sender.wake)
 
     async def messages(self) -> list[MessageRecord]:
-        return await self.db.read(lambda tx: outbox.recent(tx, limit=999))
+        return await self.db.read(lambda tx: stored_messages.recent(tx, limit=999))
 
     async def send_all(self) -> None:
         """Queue the texts, and wait until the fate of each is known."""

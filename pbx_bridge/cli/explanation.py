@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from pbx_bridge.cli.tables import local, print_line, print_table
 from pbx_bridge.store.calls import CallRecord, DecisionRecord, Explanation
-from pbx_bridge.store.outbox import AttemptRecord, MessageRecord
+from pbx_bridge.store.messages import AttemptRecord, MessageRecord
 
 
 def print_explanation(told: Explanation, zone: ZoneInfo) -> None:

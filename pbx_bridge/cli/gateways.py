@@ -19,9 +19,10 @@ from pbx_bridge.cli.tables import local, print_json, print_line, print_table
 from pbx_bridge.config import Config
 from pbx_bridge.core.pricing import from_micros
 from pbx_bridge.core.routing import SOUND, Circuit, Standing
+from pbx_bridge.store import messages as stored_messages
 from pbx_bridge.store import outbox, standings
 from pbx_bridge.store.db import Database
-from pbx_bridge.store.outbox import Traffic
+from pbx_bridge.store.messages import Traffic
 from pbx_bridge.store.problem import StoreProblem
 
 _DAY = timedelta(days=1)
@@ -100,7 +101,7 @@ def _read(config: Config) -> list[tuple[str, Standing, Traffic]]:
             return await database.read(query)
 
     def query(tx: Connection) -> list[tuple[str, Standing, Traffic]]:
-        standing, traffic = standings.everyone(tx), outbox.traffic(tx, since)
+        standing, traffic = standings.everyone(tx), stored_messages.traffic(tx, since)
         return [
             (name, standing.get(name, SOUND), traffic.get(name, Traffic()))
             for name in config.gateways

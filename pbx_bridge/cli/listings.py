@@ -34,11 +34,11 @@ from pbx_bridge.core import number
 from pbx_bridge.core.call import Disposition
 from pbx_bridge.core.delivery import State
 from pbx_bridge.store import calls as stored_calls
-from pbx_bridge.store import outbox
+from pbx_bridge.store import messages as stored_messages
 from pbx_bridge.store import replies as stored_replies
 from pbx_bridge.store.calls import CallRecord, Explanation
 from pbx_bridge.store.db import Database
-from pbx_bridge.store.outbox import MessageRecord
+from pbx_bridge.store.messages import MessageRecord
 from pbx_bridge.store.problem import StoreProblem
 
 T = TypeVar("T")
@@ -145,7 +145,7 @@ def messages(
     zone = config.office.timezone
     found = _read(
         config,
-        lambda tx: outbox.recent(
+        lambda tx: stored_messages.recent(
             tx,
             limit=limit,
             since=earliest(since, clock.utc_now(), zone),

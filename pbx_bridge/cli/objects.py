@@ -5,7 +5,7 @@ from typing import Any
 
 from pbx_bridge.core.pricing import from_micros
 from pbx_bridge.store.calls import CallRecord, DecisionRecord, Explanation
-from pbx_bridge.store.outbox import MessageRecord
+from pbx_bridge.store.messages import MessageRecord
 from pbx_bridge.store.replies import ReplyRecord
 
 

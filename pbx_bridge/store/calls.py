@@ -20,7 +20,8 @@ from pbx_bridge.core.call import (
     StepKind,
 )
 from pbx_bridge.core.delivery import State
-from pbx_bridge.store import outbox, receipts, replies
+from pbx_bridge.store import messages as stored_messages
+from pbx_bridge.store import receipts, replies
 from pbx_bridge.store.receipts import ReceiptRecord
 from pbx_bridge.store.replies import ReplyRecord
 from pbx_bridge.store.schema import call as table
@@ -111,8 +112,8 @@ class Explanation:
     record: CallRecord
     steps: tuple[Step, ...]
     decisions: tuple[DecisionRecord, ...]
-    messages: tuple[outbox.MessageRecord, ...]
-    attempts: tuple[outbox.AttemptRecord, ...]
+    messages: tuple[stored_messages.MessageRecord, ...]
+    attempts: tuple[stored_messages.AttemptRecord, ...]
     receipts: tuple[ReceiptRecord, ...]  #: what the gateways told about them later
     replies: tuple[ReplyRecord, ...]  #: what the caller wrote to them
 
@@ -349,7 +350,7 @@ def explanation(tx: Connection, row_id: int) -> Explanation | None:
     decisions = tx.execute(
         select(decision).where(decision.c.call == row_id).order_by(decision.c.id)
     )
-    messages = outbox.of_call(tx, row_id)
+    messages = stored_messages.of_call(tx, row_id)
     ids = [record.message_id for record in messages]
     return Explanation(
         record=_record(row),
@@ -369,7 +370,7 @@ def explanation(tx: Connection, row_id: int) -> Explanation | None:
             for made in decisions
         ),
         messages=tuple(messages),
-        attempts=tuple(outbox.attempts_of(tx, ids)),
+        attempts=tuple(stored_messages.attempts_of(tx, ids)),
         receipts=tuple(receipts.of_messages(tx, ids)),
         replies=tuple(replies.of_messages(tx, ids)),
     )

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from pbx_bridge.core.delivery import Blame, Channel, Purpose, State
-from pbx_bridge.store.outbox import NOT_COUNTED
+from pbx_bridge.store.messages import NOT_COUNTED
 from pbx_bridge.store.schema import correspondent, receipt
 from pbx_bridge.store.schema import message as table
 

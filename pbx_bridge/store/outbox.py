@@ -3,12 +3,12 @@
 Nothing here talks to a gateway. A state changes only through `core.delivery.moved`.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, case, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from pbx_bridge.core.delivery import (
     Absent,
@@ -17,7 +17,6 @@ from pbx_bridge.core.delivery import (
     Deferred,
     Found,
     LookupResult,
-    Message,
     Purpose,
     Receipt,
     Rejected,
@@ -31,88 +30,16 @@ from pbx_bridge.core.delivery import (
 from pbx_bridge.core.policy import Defer, Skip
 from pbx_bridge.core.routing import Wait
 from pbx_bridge.core.text import segments as count_segments
+from pbx_bridge.store.messages import MessageRecord, existing, get, record
 from pbx_bridge.store.schema import attempt
 from pbx_bridge.store.schema import message as table
 
-#: States of a message that never went out, and never will.
-NOT_COUNTED = (State.CANCELLED, State.EXPIRED, State.FAILED)
 #: A recheck that defers into the past would be asked again at once, for ever.
 SHORTEST_DEFERRAL = timedelta(seconds=1)
 #: Code of a message that waits for the circuit of a gateway to close.
 FOR_CIRCUIT = "circuit"
 #: How many full pages of due rows, each of which fell away, one claim goes through.
 PAGES_PER_CLAIM = 10
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MessageRecord:
-    """A message as it stands. Times are aware, UTC."""
-
-    message_id: int
-    call_row: int | None  #: None for a test message, and when the call is forgotten
-    step: str
-    key: str
-    to: str
-    body: str = field(repr=False)
-    gateway: str
-    line: str
-    created_at: datetime
-    due_at: datetime
-    expires_at: datetime
-    ask_at: datetime | None
-    state: State
-    shadow: bool
-    attempts: int
-    lookups: int
-    gateway_ref: str
-    detail: str
-    code: str
-    updated_at: datetime
-    channel: Channel
-    purpose: Purpose
-    subject: str = field(repr=False)
-    reply_row: int | None  #: the reply that this confirms or answers
-    route: tuple[str, ...]  #: gateways, in the order in which to try them
-    tried: Mapping[str, str]  #: what came of a gateway of the route, see `core.routing`
-    segments: int
-    region: str  #: of the recipient's number, ISO 3166; empty if it has none
-    stranger: bool  #: had never had anything to do with the office when this was queued
-    cost_micros: int  #: millionths of the office's currency
-    priced_by: str  #: `list`: the price list; `gateway`: the gateway's own word; else empty
-
-    def as_message(self) -> Message:
-        """Give what a gateway may know."""
-        return Message(
-            message_id=self.message_id,
-            key=self.key,
-            to=self.to,
-            body=self.body,
-            gateway=self.gateway,
-            created_at=self.created_at,
-            due_at=self.due_at,
-            expires_at=self.expires_at,
-            attempts=self.attempts,
-            state=self.state,
-            channel=self.channel,
-            purpose=self.purpose,
-            subject=self.subject,
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptRecord:
-    """One request to a gateway: `kind` is `send` or `lookup`, `seconds` what it took."""
-
-    message_id: int
-    n: int
-    at: datetime
-    kind: str
-    outcome: str
-    detail: str
-    code: str
-    gateway_ref: str
-    seconds: float
-    gateway: str
 
 
 # Made once: see calls.py.
@@ -138,7 +65,6 @@ _UPDATE_SETTLED = _UPDATE.values(
 )  # fmt: skip
 _UPDATE_SENDING = _UPDATE_SETTLED.where(table.c.state == State.SENDING.value)
 _INSERT_ATTEMPT = attempt.insert()
-_GET = select(table).where(table.c.id == bindparam("row"))
 _SAME = select(table.c.id).where(
     table.c.call == bindparam("row"), table.c.step == bindparam("name")
 )
@@ -248,7 +174,7 @@ def claim_due(
     claimed: list[MessageRecord] = []
     for _ in range(PAGES_PER_CLAIM):
         room = limit - len(claimed)
-        rows = [_record(row) for row in tx.execute(_DUE, {"now": now, "most": room}).all()]
+        rows = [record(row) for row in tx.execute(_DUE, {"now": now, "most": room}).all()]
         claimed += _claim(tx, rows, now, recheck, assign)
         if len(rows) < room or len(claimed) == limit:
             break
@@ -288,7 +214,7 @@ def settle_attempts(tx: Connection, outcomes: Sequence[Outcome]) -> list[Message
 
 
 def _settle_as_it_stands(tx: Connection, one: Outcome) -> MessageRecord:
-    row = _existing(tx, one.row.message_id)
+    row = existing(tx, one.row.message_id)
     if row.state is not State.SENDING and not _was_settled(tx, row):
         settled = replace(row, **_settling(row, one))  # the receipt has the last word
     else:
@@ -307,7 +233,7 @@ def settle_attempt(  # noqa: PLR0913 - what there is to write down
     seconds: float,
 ) -> None:
     """Write down the outcome of one attempt to send."""
-    row = _existing(tx, message_id)
+    row = existing(tx, message_id)
     settle_attempts(tx, [Outcome(row=row, step=step, result=result, now=now, seconds=seconds)])
 
 
@@ -346,7 +272,7 @@ def claim_lookups(
 
     They come again after `lease` if nobody settles them: asking twice does no harm.
     """
-    rows = [_record(row) for row in tx.execute(_ASKED, {"now": now, "most": limit}).all()]
+    rows = [record(row) for row in tx.execute(_ASKED, {"now": now, "most": limit}).all()]
     ids = [row.message_id for row in rows]
     if ids:
         tx.execute(table.update().where(table.c.id.in_(ids)).values(ask_at=now + lease))
@@ -363,7 +289,7 @@ def settle_lookup(  # noqa: PLR0913 - what there is to write down
     seconds: float,
 ) -> None:
     """Write down what a gateway said about a message of unknown fate."""
-    row = _existing(tx, message_id)
+    row = existing(tx, message_id)
     tx.execute(_INSERT_ATTEMPT, _attempt(row, "lookup", result, now=now, seconds=seconds))
     values: dict[str, Any] = {}
     if isinstance(result, Absent):
@@ -381,7 +307,7 @@ def recover_sending(
     `step_for` tells what follows for one message: perhaps sent, so what its gateway can do counts.
     """
     query = select(table).where(table.c.state == State.SENDING.value)
-    rows = [_record(row) for row in tx.execute(query).all()]
+    rows = [record(row) for row in tx.execute(query).all()]
     for row in rows:
         step, result = step_for(row)
         settle_attempt(tx, row.message_id, step, result, now=now, seconds=0.0)
@@ -395,19 +321,6 @@ def cancel(tx: Connection, message_id: int, now: datetime, code: str, detail: st
         return False
     _change(tx, row, Step(State.CANCELLED, None, detail, code), now)
     return True
-
-
-def of_receipt(tx: Connection, gateway: str, told: Receipt) -> MessageRecord | None:
-    """Find the message that a receipt means; None if it is not known (yet)."""
-    if told.key:
-        query = select(table).where(table.c.key == told.key, table.c.gateway == gateway)
-        if (row := tx.execute(query).first()) is not None:
-            return _record(row)
-    if not told.gateway_ref:
-        return None
-    query = select(table).where(table.c.gateway == gateway, table.c.gateway_ref == told.gateway_ref)
-    row = tx.execute(query.order_by(table.c.id.desc()).limit(1)).first()
-    return None if row is None else _record(row)
 
 
 def apply_receipt(
@@ -430,7 +343,7 @@ def apply_receipt(
         }
     if changed:
         tx.execute(_UPDATE, {"row": row.message_id, **changed})
-    return _existing(tx, row.message_id)
+    return existing(tx, row.message_id)
 
 
 def cancel_follow_ups(tx: Connection, to: str, now: datetime, code: str, detail: str) -> int:
@@ -445,30 +358,6 @@ def cancel_follow_ups(tx: Connection, to: str, now: datetime, code: str, detail:
     )
 
 
-def last_to(tx: Connection, to: str, since: datetime) -> MessageRecord | None:
-    """Give the newest follow-up that may have reached somebody since then."""
-    query = select(table).where(
-        table.c.recipient == to,
-        table.c.created_at >= since,
-        table.c.purpose == Purpose.FOLLOW_UP.value,
-        table.c.state.not_in([state.value for state in (*NOT_COUNTED, State.SHADOW)]),
-    )
-    row = tx.execute(query.order_by(table.c.created_at.desc()).limit(1)).first()
-    return None if row is None else _record(row)
-
-
-def last_confirmation(tx: Connection, to: str, step: str, since: datetime) -> datetime | None:
-    """Give when somebody was last answered in such a way, at or after `since`."""
-    query = select(func.max(table.c.created_at)).where(
-        table.c.recipient == to,
-        table.c.created_at >= since,
-        table.c.purpose == Purpose.CONFIRMATION.value,
-        table.c.step == step,
-    )
-    latest: datetime | None = tx.execute(query).scalar_one()
-    return latest
-
-
 def circuit_closed(tx: Connection, now: datetime) -> None:
     """Let those who wait for a circuit look again: one has closed."""
     waiting = (table.c.state == State.QUEUED.value) & (table.c.code == FOR_CIRCUIT)
@@ -479,87 +368,6 @@ def next_due(tx: Connection) -> datetime | None:
     """Give when the sender has to look again; None while nothing waits."""
     times = [tx.execute(_NEXT_DUE).scalar_one(), tx.execute(_NEXT_ASKED).scalar_one()]
     return min((at for at in times if at is not None), default=None)
-
-
-def taken_refs(tx: Connection, to: str) -> frozenset[str]:
-    """Give the gateway's ids of all messages to one number whose fate is known."""
-    refs = select(table.c.gateway_ref).where(table.c.recipient == to, table.c.gateway_ref != "")
-    return frozenset(tx.execute(refs).scalars())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Traffic:
-    """What went through a gateway in some time."""
-
-    taken: int = 0  #: by the gateway, also those delivered or not since
-    delivered: int = 0
-    failed: int = 0  #: refused, or not delivered
-    cost_micros: int = 0
-
-
-def traffic(tx: Connection, since: datetime) -> dict[str, Traffic]:
-    """Give what went through each gateway since then."""
-    taken = [state.value for state in (State.ACCEPTED, State.DELIVERED, State.UNDELIVERED)]
-    failed = [state.value for state in (State.FAILED, State.UNDELIVERED)]
-    query = (
-        select(
-            table.c.gateway,
-            func.sum(case((table.c.state.in_(taken), 1), else_=0)).label("taken"),
-            func.sum(case((table.c.state == State.DELIVERED.value, 1), else_=0)).label("delivered"),
-            func.sum(case((table.c.state.in_(failed), 1), else_=0)).label("failed"),
-            func.sum(case((table.c.state.in_(taken), table.c.cost_micros), else_=0)).label("cost"),
-        )
-        .where(table.c.created_at >= since)
-        .group_by(table.c.gateway)
-    )
-    return {
-        row.gateway: Traffic(
-            taken=row.taken, delivered=row.delivered, failed=row.failed, cost_micros=row.cost
-        )
-        for row in tx.execute(query)
-    }
-
-
-def recent(
-    tx: Connection, *, limit: int, since: datetime | None = None, state: State | None = None
-) -> list[MessageRecord]:
-    """Give the newest messages first."""
-    query = select(table).order_by(table.c.created_at.desc(), table.c.id.desc()).limit(limit)
-    if since is not None:
-        query = query.where(table.c.created_at >= since)
-    if state is not None:
-        query = query.where(table.c.state == state.value)
-    return [_record(row) for row in tx.execute(query)]
-
-
-def get(tx: Connection, message_id: int) -> MessageRecord | None:
-    row = tx.execute(_GET, {"row": message_id}).first()
-    return None if row is None else _record(row)
-
-
-def of_call(tx: Connection, call_row: int) -> list[MessageRecord]:
-    query = select(table).where(table.c.call == call_row).order_by(table.c.id)
-    return [_record(row) for row in tx.execute(query)]
-
-
-def attempts_of(tx: Connection, message_ids: Collection[int]) -> list[AttemptRecord]:
-    """Give every request to a gateway about these messages, in the order they were made."""
-    query = select(attempt).where(attempt.c.message.in_(message_ids)).order_by(attempt.c.id)
-    return [
-        AttemptRecord(
-            message_id=row.message,
-            n=row.n,
-            at=row.at,
-            kind=row.kind,
-            outcome=row.outcome,
-            detail=row.detail,
-            code=row.code,
-            gateway_ref=row.gateway_ref,
-            seconds=row.seconds,
-            gateway=row.gateway,
-        )
-        for row in tx.execute(query)
-    ]
 
 
 def _claim(
@@ -728,46 +536,3 @@ def _attempt(
         "seconds": seconds,
         "gateway": row.gateway,
     }
-
-
-def _existing(tx: Connection, message_id: int) -> MessageRecord:
-    row = get(tx, message_id)
-    if row is None:
-        raise LookupError(f"there is no message {message_id}")
-    return row
-
-
-def _record(row: Row[Any]) -> MessageRecord:
-    return MessageRecord(
-        message_id=row.id,
-        call_row=row.call,
-        step=row.step,
-        key=row.key,
-        to=row.recipient,
-        body=row.body,
-        gateway=row.gateway,
-        line=row.line,
-        created_at=row.created_at,
-        due_at=row.due_at,
-        expires_at=row.expires_at,
-        ask_at=row.ask_at,
-        state=State(row.state),
-        shadow=row.shadow,
-        attempts=row.attempts,
-        lookups=row.lookups,
-        gateway_ref=row.gateway_ref,
-        detail=row.detail,
-        code=row.code,
-        updated_at=row.updated_at,
-        channel=Channel(row.channel),
-        purpose=Purpose(row.purpose),
-        subject=row.subject,
-        reply_row=row.reply,
-        route=tuple(row.route),
-        tried=row.tried,
-        segments=row.segments,
-        region=row.region,
-        stranger=row.stranger,
-        cost_micros=row.cost_micros,
-        priced_by=row.priced_by,
-    )

@@ -9,7 +9,7 @@ from click.testing import Result
 from sqlalchemy import Connection
 
 from pbx_bridge.core.delivery import State
-from pbx_bridge.store import outbox
+from pbx_bridge.store import messages as stored_messages
 from tests.store.examples import queue_message
 
 Run = Callable[..., Result]
@@ -38,7 +38,7 @@ def test_a_number_is_put_on_the_list_and_what_waits_for_it_is_cancelled(
     assert "office" in listed
 
     def cancelled(tx: Connection) -> None:
-        (message,) = outbox.recent(tx, limit=9)
+        (message,) = stored_messages.recent(tx, limit=9)
         assert (message.state, message.code) == (State.CANCELLED, "opted_out")
 
     write(cancelled)

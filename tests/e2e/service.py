@@ -18,7 +18,8 @@ from pathlib import Path
 from aiohttp import web
 
 from pbx_bridge.core.delivery import State
-from pbx_bridge.store import calls, feed, outbox
+from pbx_bridge.store import calls, feed
+from pbx_bridge.store import messages as stored_messages
 from pbx_bridge.store.calls import CallRecord
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.feed import Gap
@@ -352,7 +353,7 @@ class RunningService:
 
     async def _arrived_once(self, message_id: int) -> None:
         async with Database.read_only(self.database) as db:
-            message = await db.read(lambda tx: outbox.get(tx, message_id))
+            message = await db.read(lambda tx: stored_messages.get(tx, message_id))
         assert message is not None
         arrived = [text for text in self.gateway.texts if text.key == message.key]
         assert len(arrived) == 1, f"the text arrived {len(arrived)} times"

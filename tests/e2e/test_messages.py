@@ -28,7 +28,7 @@ from pbx_bridge.core.tracker import Inbound
 from pbx_bridge.gateways.pbx import BODY_ROOM, Gateway, Settings
 from pbx_bridge.ports import GatewayProblem, News, Surroundings
 from pbx_bridge.sources.ami.source import AmiAccess, AmiSource
-from pbx_bridge.store import outbox
+from pbx_bridge.store import messages as stored_messages
 from pbx_bridge.store.db import Database
 from tests.gateways.fakes import message
 
@@ -237,7 +237,7 @@ async def test_one_text_can_be_sent_by_hand(office: Office, configured: RunningS
     assert "accepted by the gateway" in told
     assert body(await arrived(phone)) == "Test from Miller & Sons: missed-call texts work."
     async with Database.read_only(configured.database) as db:
-        (sent,) = await db.read(lambda tx: outbox.recent(tx, limit=10))
+        (sent,) = await db.read(lambda tx: stored_messages.recent(tx, limit=10))
     assert sent.to == CUSTOMER
 
 

@@ -6,9 +6,11 @@ these tests are skipped, loudly; `scripts/prism` installs it.
 
 import asyncio
 import json
+import os
 import re
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -120,9 +122,11 @@ def found() -> str:
 @contextmanager
 def running(command: Sequence[str], log: Path) -> Iterator[None]:
     """Run a server until the tests are done; it says "listening" when it is ready."""
+    # Its program asks for `node`, which stands beside our Python.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     with log.open("w") as written:
         process = subprocess.Popen(  # noqa: S603 - our own
-            command, stdout=written, stderr=subprocess.STDOUT
+            command, stdout=written, stderr=subprocess.STDOUT, env=os.environ | {"PATH": path}
         )
     try:
         deadline = time.monotonic() + SECONDS_TO_START

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
 from pbx_bridge.store import db as db_module
-from pbx_bridge.store import outbox
+from pbx_bridge.store import messages as stored_messages
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.problem import StoreProblem, StoreUnavailable
 from tests.store.examples import NOON, queue_message
@@ -64,7 +64,7 @@ async def test_two_hundred_transactions_at_once_lose_nothing(db: Database) -> No
     async with asyncio.TaskGroup() as tasks:
         for _ in range(200):
             tasks.create_task(db.run(read_modify_write))
-    (message,) = await db.read(lambda tx: outbox.recent(tx, limit=5))
+    (message,) = await db.read(lambda tx: stored_messages.recent(tx, limit=5))
     assert message.attempts == 200
 
 
@@ -82,7 +82,7 @@ async def test_two_processes_lose_nothing(tmp_path: Path) -> None:
             for _ in range(50):
                 tasks.create_task(one.run(read_modify_write))
                 tasks.create_task(other.run(read_modify_write))
-        (message,) = await one.read(lambda tx: outbox.recent(tx, limit=5))
+        (message,) = await one.read(lambda tx: stored_messages.recent(tx, limit=5))
     assert message.attempts == 100
 
 
@@ -244,7 +244,7 @@ async def test_times_are_text_that_people_can_read_and_sort(db: Database) -> Non
     await db.run(queue_message)
     stored = await db.read(lambda tx: tx.exec_driver_sql("SELECT due_at FROM message").scalar_one())
     assert stored == "2026-11-23T12:00:00.000000Z"
-    (message,) = await db.read(lambda tx: outbox.recent(tx, limit=1))
+    (message,) = await db.read(lambda tx: stored_messages.recent(tx, limit=1))
     assert message.due_at == NOON
     assert message.due_at.utcoffset() == timedelta()
 

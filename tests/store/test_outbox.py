@@ -18,8 +18,9 @@ from pbx_bridge.core.delivery import (
 )
 from pbx_bridge.core.policy import Defer, Skip, SkipReason
 from pbx_bridge.store import calls, outbox
+from pbx_bridge.store import messages as stored_messages
 from pbx_bridge.store.db import Database
-from pbx_bridge.store.outbox import MessageRecord
+from pbx_bridge.store.messages import MessageRecord
 from tests.store.examples import BOOT, CALLER, MISSED, NOON, PBX, minutes, queue_message
 
 LEASE = timedelta(minutes=2)
@@ -37,7 +38,7 @@ async def _claim(
 
 
 async def _only(db: Database) -> MessageRecord:
-    (message,) = await db.read(lambda tx: outbox.recent(tx, limit=10))
+    (message,) = await db.read(lambda tx: stored_messages.recent(tx, limit=10))
     return message
 
 
@@ -93,7 +94,9 @@ async def test_the_recheck_sees_the_same_transaction(db: Database) -> None:
 
     def one_at_a_time(tx: Connection, row: MessageRecord, _now: datetime) -> Skip | None:
         sending = [
-            other for other in outbox.recent(tx, limit=9, state=State.SENDING) if other.to == row.to
+            other
+            for other in stored_messages.recent(tx, limit=9, state=State.SENDING)
+            if other.to == row.to
         ]
         return Skip(SkipReason.COOLING_DOWN, "") if sending else None
 
@@ -135,11 +138,11 @@ async def test_an_outcome_is_written_with_its_attempt(db: Database) -> None:
     await _settle(db, Step(State.ACCEPTED, None, ""), Accepted("SM1"))
     message = await _only(db)
     assert (message.state, message.gateway_ref) == (State.ACCEPTED, "SM1")
-    (attempt,) = await db.read(lambda tx: outbox.attempts_of(tx, [1]))
+    (attempt,) = await db.read(lambda tx: stored_messages.attempts_of(tx, [1]))
     assert (attempt.kind, attempt.outcome, attempt.n) == ("send", "accepted", 1)
     assert (attempt.gateway_ref, attempt.seconds) == ("SM1", 0.5)
-    assert await db.read(lambda tx: outbox.taken_refs(tx, CALLER)) == {"SM1"}
-    assert await db.read(lambda tx: outbox.taken_refs(tx, "+1")) == set()
+    assert await db.read(lambda tx: stored_messages.taken_refs(tx, CALLER)) == {"SM1"}
+    assert await db.read(lambda tx: stored_messages.taken_refs(tx, "+1")) == set()
 
 
 async def test_an_outcome_is_written_once(db: Database) -> None:
@@ -148,7 +151,7 @@ async def test_an_outcome_is_written_once(db: Database) -> None:
     await _settle(db, Step(State.ACCEPTED, None, ""), Accepted("SM1"))
     with pytest.raises(ImpossibleTransition):
         await _settle(db, Step(State.ACCEPTED, None, ""), Accepted("SM2"))
-    assert len(await db.read(lambda tx: outbox.attempts_of(tx, [1]))) == 1
+    assert len(await db.read(lambda tx: stored_messages.attempts_of(tx, [1]))) == 1
     with pytest.raises(LookupError):
         await db.run(
             lambda tx: outbox.settle_attempt(
@@ -190,7 +193,7 @@ async def test_a_message_of_unknown_fate_is_asked_about(db: Database) -> None:
     await db.run(lambda tx: outbox.settle_lookup(tx, 1, found, Found("SM7"), now=later, seconds=0))
     message = await _only(db)
     assert (message.state, message.gateway_ref, message.ask_at) == (State.ACCEPTED, "SM7", None)
-    attempts = await db.read(lambda tx: outbox.attempts_of(tx, [1]))
+    attempts = await db.read(lambda tx: stored_messages.attempts_of(tx, [1]))
     assert [(made.kind, made.outcome) for made in attempts] == [
         ("send", "uncertain"),
         ("lookup", "absent"),
@@ -209,7 +212,7 @@ async def test_what_was_being_sent_at_a_crash_is_uncertain(db: Database) -> None
 
     assert await db.run(lambda tx: outbox.recover_sending(tx, NOON, step_for)) == 1
     assert await db.run(lambda tx: outbox.recover_sending(tx, NOON, step_for)) == 0
-    message = await db.read(lambda tx: outbox.get(tx, 1))
+    message = await db.read(lambda tx: stored_messages.get(tx, 1))
     assert message is not None
     assert (message.state, message.ask_at) == (State.UNCERTAIN, NOON + minutes(1))
 
@@ -225,22 +228,3 @@ async def test_a_waiting_message_can_be_cancelled(db: Database) -> None:
     assert (await _only(db)).state is State.CANCELLED
     assert await _claim(db) == []
     assert not await db.run(lambda tx: outbox.cancel(tx, 99, NOON, "", ""))
-
-
-async def test_a_listing_is_filtered_newest_first(db: Database) -> None:
-    for n in range(3):
-        await db.run(
-            lambda tx, n=n: queue_message(  # type: ignore[misc]
-                tx, key=f"k{n}", created_at=NOON + minutes(n), shadow=n == 1
-            )
-        )
-    await _claim(db, after=5)
-
-    async def keys(since: datetime | None = None, state: State | None = None) -> list[str]:
-        found = await db.read(lambda tx: outbox.recent(tx, limit=9, since=since, state=state))
-        return [message.key for message in found]
-
-    assert await keys() == ["k2", "k1", "k0"]
-    assert await keys(since=NOON + minutes(1)) == ["k2", "k1"]
-    assert await keys(state=State.SHADOW) == ["k1"]
-    assert await db.read(outbox.next_due) is None

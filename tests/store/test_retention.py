@@ -10,6 +10,7 @@ from pbx_bridge.core.call import OutboundCall
 from pbx_bridge.core.delivery import Receipt, State
 from pbx_bridge.core.reply import Meaning, Reply
 from pbx_bridge.store import calls, consents, feed, outbox, receipts, replies
+from pbx_bridge.store import messages as stored_messages
 from pbx_bridge.store.alerts import raise_alert
 from pbx_bridge.store.consents import ConsentKind, ConsentRecord, ConsentSource
 from pbx_bridge.store.db import Database
@@ -64,7 +65,7 @@ async def test_each_kind_is_kept_for_its_own_time(db: Database) -> None:
         while await db.run(lambda tx, now=now: prune(tx, now, KEEP)):  # type: ignore[misc]
             pass
         assert await db.read(_sizes) == full | left, days
-    (waiting,) = await db.read(lambda tx: outbox.recent(tx, limit=9))
+    (waiting,) = await db.read(lambda tx: stored_messages.recent(tx, limit=9))
     assert (waiting.state, waiting.call_row) == (State.QUEUED, None)
 
 
