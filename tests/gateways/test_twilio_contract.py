@@ -8,6 +8,7 @@ import asyncio
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -126,7 +127,12 @@ def running(command: Sequence[str], log: Path) -> Iterator[None]:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     with log.open("w") as written:
         process = subprocess.Popen(  # noqa: S603 - our own
-            command, stdout=written, stderr=subprocess.STDOUT, env=os.environ | {"PATH": path}
+            command,
+            stdout=written,
+            stderr=subprocess.STDOUT,
+            env=os.environ | {"PATH": path},
+            # A group of its own: what is started is a wrapper, and the server its child.
+            start_new_session=True,
         )
     try:
         deadline = time.monotonic() + SECONDS_TO_START
@@ -136,7 +142,7 @@ def running(command: Sequence[str], log: Path) -> Iterator[None]:
             time.sleep(0.1)
         yield
     finally:
-        process.terminate()
+        os.killpg(process.pid, signal.SIGTERM)
         process.wait(10)
 
 
