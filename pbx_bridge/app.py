@@ -38,8 +38,9 @@ from pbx_bridge.store import calls, retention
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.problem import StoreProblem, StoreUnavailable
 
-#: SIGTERM has ten seconds in all. So long the inbox and the requests in hand may take;
-DRAIN = timedelta(seconds=8)
+#: SIGTERM has ten seconds in all. So long the requests in hand may take, then the inbox;
+DRAIN_SENDING = timedelta(seconds=5)
+DRAIN_JUDGING = timedelta(seconds=3)
 #: and whoever then still hangs, on a locked database or a dead disk, is left behind.
 LAST_EXIT = timedelta(seconds=9.5)
 PRUNE_EVERY = timedelta(hours=6)
@@ -233,13 +234,15 @@ class Service:
             tasks.create_task(self._sender.run(), name="sender")
             await stop.wait()
             log.info("stopping")
-            for task in (*watching, *helping):
+            for task in helping:
+                task.cancel()
+            # First what is in hand: it may go out through a PBX.
+            sent = await self._sender.drain(DRAIN_SENDING)
+            for task in watching:
                 task.cancel()
             # The sources have told that they see no more; that is judged, then, with the rest.
             await asyncio.wait(watching)
-            judged, sent = await asyncio.gather(
-                self._followup.drain(DRAIN), self._sender.drain(DRAIN)
-            )
+            judged = await self._followup.drain(DRAIN_JUDGING)
             for task in (judging, *last):
                 task.cancel()  # of no effect on one that is done
             if not judged:

@@ -295,7 +295,12 @@ async def test_sigterm_while_the_gateway_hangs_ends_in_time_and_says_uncertain(
 async def test_a_database_that_stays_locked_does_not_hold_up_the_end(place: Office) -> None:
     assert await (await place.start_watching()).stops() == 0
     service = await place.start_watching(
-        seconds={"app.DRAIN": 0.5, "app.LAST_EXIT": 1, "followup.HEARTBEAT": 0.2}
+        seconds={
+            "app.DRAIN_SENDING": 0.5,
+            "app.DRAIN_JUDGING": 0.5,
+            "app.LAST_EXIT": 1,
+            "followup.HEARTBEAT": 0.2,
+        }
     )
     await until(lambda: _seen_lately(place))
     with sqlite3.connect(place.folder / "bridge.db", isolation_level=None) as other:
@@ -417,7 +422,7 @@ async def test_stopped_on_a_full_disk_it_finds_the_calls_again(
     place: Office, small_disk: Path
 ) -> None:
     place.configure(database=str(small_disk / "bridge.db"))
-    service = await place.start_watching(seconds={"app.DRAIN": 1})
+    service = await place.start_watching(seconds={"app.DRAIN_JUDGING": 1})
     number = place.pbx.misses()
     await service.told("message_accepted")
     ballast = small_disk / "ballast"
