@@ -50,8 +50,6 @@ LARGEST_PACKET = 65536
 MOST_WAITING = 1000
 #: Unconfirmed messages that a broker may send ahead.
 AHEAD = 100
-#: Names and topics are `UTF-8 strings` of MQTT.
-LONGEST_TOPIC = 65535
 
 #: Reasons in CONNACK that time does not heal: the account, its password, or a ban.
 REFUSALS = frozenset({0x85, 0x86, 0x87, 0x8A, 0x8C})

@@ -3,10 +3,11 @@
 Runs in the database's writer thread, in the transaction that writes the answer down.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import Connection
 
+from pbx_bridge.core import loops
 from pbx_bridge.core.alerting import AlertKind
 from pbx_bridge.core.delivery import Blame, Channel, Price, Receipt, Rejected, State
 from pbx_bridge.core.policy import SkipReason
@@ -17,8 +18,6 @@ from pbx_bridge.store.alerts import raise_alert
 from pbx_bridge.store.consents import ConsentKind, ConsentRecord, ConsentSource
 from pbx_bridge.store.messages import MessageRecord
 
-#: How long nothing is sent to a number where a machine answers.
-MUTE = timedelta(hours=24)
 #: Codes by which gateways say that they do not know us: HTTP, SMTP, Twilio.
 CREDENTIAL_CODES = frozenset({"401", "403", "530", "535", "20003"})
 
@@ -40,7 +39,7 @@ def refused(tx: Connection, row: MessageRecord, refusal: Rejected, now: datetime
             text = f"a carrier took a text through {row.gateway} for spam: {detail}; look at it"
             raise_alert(tx, now=now, kind=AlertKind.CONTENT, subject=row.gateway, text=text)
         case Blame.LOOP:
-            correspondents.mute(tx, row.to, now + MUTE, detail, now)
+            correspondents.mute(tx, row.to, now + loops.MUTE, detail, now)
             text = f"a machine seems to answer at {row.to}; it gets no texts for a day: {detail}"
             raise_alert(tx, now=now, kind=AlertKind.LOOP, subject=row.to, text=text)
         case Blame.GATEWAY:

@@ -13,7 +13,6 @@ import structlog
 from sqlalchemy import Connection
 
 from pbx_bridge import consequences
-from pbx_bridge.consequences import MUTE
 from pbx_bridge.core import keywords, loops
 from pbx_bridge.core.alerting import AlertKind
 from pbx_bridge.core.announcement import Announcement, ReplyArrived, TextChanged
@@ -39,7 +38,6 @@ CONFIRM_WITHIN = timedelta(minutes=5)
 HELP_AGAIN = timedelta(hours=1)
 #: Of a customer's words, in an alert.
 LONGEST_QUOTE = 300
-IN_FLIGHT = frozenset({State.QUEUED, State.SENDING, State.UNCERTAIN})
 
 log = structlog.get_logger()
 
@@ -179,7 +177,7 @@ class Conversation:
         loop = loops.looks_like_loop(lately, now)
         if not loop:
             return ""
-        correspondents.mute(tx, number.e164, now + MUTE, loop, now)
+        correspondents.mute(tx, number.e164, now + loops.MUTE, loop, now)
         text = f"a machine seems to write from {number.e164}; it gets no texts for a day: {loop}"
         raise_alert(tx, now=now, kind=AlertKind.LOOP, subject=number.e164, text=text)
         return loop

@@ -43,7 +43,6 @@ from pbx_bridge.core.policy import (
     SkipReason,
     Verdict,
 )
-from pbx_bridge.core.text import segments
 from pbx_bridge.store import calls, feed, outbox
 from pbx_bridge.store import messages as stored_messages
 from pbx_bridge.store.alerts import raise_alert
@@ -264,7 +263,6 @@ class Ledger:
             body=send.body,
             gateway=route[0],
             route=route,
-            segments=segments(send.body).parts,
             region=send.region,
             stranger=send.stranger,
             line=call.line,

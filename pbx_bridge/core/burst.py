@@ -20,7 +20,6 @@ WINDOW = timedelta(minutes=10)
 MEMORY = timedelta(weeks=4)
 #: Good texts that end it.
 PROBES = 3
-PROBE_EVERY = timedelta(minutes=1)
 LONGEST = timedelta(hours=4)
 #: Texts that do not arrive count for so long, refusals for an hour.
 FATES_FOR = timedelta(hours=24)

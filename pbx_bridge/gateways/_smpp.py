@@ -46,7 +46,6 @@ DELIVER_SM, ENQUIRE_LINK, UNBIND = 0x00000005, 0x00000015, 0x00000006
 
 OK, INVALID_COMMAND, TEMPORARY_ERROR = 0x00, 0x03, 0x64
 UDHI = 0x40  #: in esm_class: the text begins with a User Data Header
-UCS2 = 8  #: in data_coding
 
 _PAYLOAD = 0x0424  #: the option that has the text where `short_message` is empty
 
