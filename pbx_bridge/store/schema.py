@@ -67,6 +67,9 @@ metadata = MetaData(
     }
 )
 
+#: Defaults stand in the database where a column came later than the first tables.
+_EMPTY, _FALSE, _NONE, _NO_LIST, _NO_TABLE = text("''"), "0", "0", "[]", "{}"
+
 pbx = Table(
     "pbx",
     metadata,
@@ -167,12 +170,12 @@ decision = Table(
     Column("rule", String(32), nullable=False),
     Column("detail", Text, nullable=False),
     Column("checks", JSON, nullable=False),
+    Column("matched_rule", Text, nullable=False, server_default=_EMPTY),
+    Column("sequence", String(64), nullable=False, server_default=_EMPTY),
+    Column("track", String(16), nullable=False, server_default=_EMPTY),
     Index(None, "call"),
-    comment="Whether to text, and why not",
+    comment="Whether to text, and why not; which rule matched, and the sequence that it asks for",
 )
-
-#: Defaults stand in the database where a column came later than the first tables.
-_EMPTY, _FALSE, _NONE, _NO_LIST, _NO_TABLE = text("''"), "0", "0", "[]", "{}"
 
 message = Table(
     "message",
@@ -208,6 +211,7 @@ message = Table(
     Column("stranger", Boolean, nullable=False, server_default=_FALSE),
     Column("cost_micros", Integer, nullable=False, server_default=_NONE),
     Column("priced_by", String(8), nullable=False, server_default=_EMPTY),
+    Column("follow_up", Integer),  # no foreign key: a plan is forgotten before its messages
     UniqueConstraint("key"),
     UniqueConstraint("call", "step"),
     Index(None, "state", "due_at"),
@@ -215,6 +219,7 @@ message = Table(
     Index(None, "recipient", "created_at"),
     Index(None, "gateway", "gateway_ref"),
     Index(None, "created_at"),
+    Index(None, "follow_up"),
     comment="A text on its way; `ask_at` is when to ask the gateway about its unknown fate",
 )
 
@@ -343,7 +348,231 @@ alert = Table(
     Column("acknowledged_by", Text, nullable=False),
     Column("problem", Text, nullable=False),
     Column("reply", Integer, ForeignKey("reply.id", ondelete="SET NULL")),
+    Column("recording", Integer),  # no foreign key: told or not, the recording is forgotten first
     Index(None, "due_at"),
     Index(None, "kind", "subject", "at"),
     comment="What the office's people are to be told; `due_at` is when next, NULL is never again",
+)
+
+follow_up = Table(
+    "follow_up",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("call", Integer, ForeignKey("call.id", ondelete="SET NULL")),
+    Column("recipient", Text, nullable=False),
+    Column("line", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("sequence", String(64), nullable=False),
+    Column("calls", Integer, nullable=False),
+    Column("opened_at", UtcTime, nullable=False),
+    Column("last_call_at", UtcTime, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("stopped_at", UtcTime),
+    Column("reason", String(32), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("held_out", Boolean, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    Index(None, "recipient", "state"),
+    Index(None, "opened_at"),
+    Index(None, "call"),
+    comment="What is done about the missed calls of one caller, until it ends or is stopped",
+)
+
+planned_step = Table(
+    "planned_step",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("follow_up", Integer, ForeignKey("follow_up.id", ondelete="CASCADE"), nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("name", String(32), nullable=False),
+    Column("action", String(16), nullable=False),
+    Column("due_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("reason", String(32), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("message", Integer),  # no foreign key: a message may be forgotten before its step
+    Column("updated_at", UtcTime, nullable=False),
+    UniqueConstraint("follow_up", "n"),
+    Index(None, "state", "due_at"),
+    comment="One step of a follow-up, and what became of it",
+)
+
+task = Table(
+    "task",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("follow_up", Integer, ForeignKey("follow_up.id", ondelete="SET NULL")),
+    Column("call", Integer, ForeignKey("call.id", ondelete="SET NULL")),
+    Column("recipient", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("line", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("calls", Integer, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("due_at", UtcTime),
+    Column("snoozed_until", UtcTime),
+    Column("expires_at", UtcTime, nullable=False),
+    Column("escalated", Integer, nullable=False),
+    Column("escalated_at", UtcTime),
+    Column("closed_at", UtcTime),
+    Column("closed_by", Text, nullable=False),
+    Column("closed_how", String(16), nullable=False),
+    Column("note", Text, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    Index(None, "state", "due_at"),
+    Index(None, "recipient", "state"),
+    Index(None, "created_at"),
+    comment="Somebody here is to speak to a caller; open until that was done, or it is too late",
+)
+
+contact = Table(
+    "contact",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("company", Text, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("tags", JSON, nullable=False),
+    Column("language", String(8), nullable=False),
+    Column("zone", String(64), nullable=False),
+    Column("email", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("notes", Text, nullable=False),
+    Column("edited", JSON, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    Index(None, "name"),
+    comment="Somebody whom the office knows; `edited` names the fields that a person set by hand",
+)
+
+contact_number = Table(
+    "contact_number",
+    metadata,
+    Column("number", String(20), primary_key=True),
+    Column("contact", Integer, ForeignKey("contact.id", ondelete="CASCADE"), nullable=False),
+    Column("label", Text, nullable=False),
+    Index(None, "contact"),
+    comment="Whose number it is, in E.164; a number belongs to one contact",
+)
+
+contact_origin = Table(
+    "contact_origin",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("contact", Integer, ForeignKey("contact.id", ondelete="CASCADE"), nullable=False),
+    Column("source", String(64), nullable=False),
+    Column("uid", Text, nullable=False),
+    Column("etag", Text, nullable=False),
+    Column("seen", JSON, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    UniqueConstraint("source", "uid"),
+    Index(None, "contact"),
+    comment="A contact as a source last told it: what both sides' changes are compared with",
+)
+
+contact_source = Table(
+    "contact_source",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("cursor", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("problem", Text, nullable=False),
+    Column("tried_at", UtcTime, nullable=False),
+    Column("read_at", UtcTime),
+    comment="How the reading of a source of contacts stands",
+)
+
+calendar_feed = Table(
+    "calendar_feed",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("body", Text, nullable=False),
+    Column("etag", Text, nullable=False),
+    Column("problem", Text, nullable=False),
+    Column("tried_at", UtcTime, nullable=False),
+    Column("read_at", UtcTime),
+    comment="A calendar of closures as it was last read, for when it cannot be",
+)
+
+event = Table(
+    "event",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("key", String(64), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("number", Text, nullable=False),
+    Column("data", JSON, nullable=False),
+    UniqueConstraint("key"),
+    Index(None, "at"),
+    comment="What happened, as webhooks and CRMs are told it",
+)
+
+event_delivery = Table(
+    "event_delivery",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("event", Integer, ForeignKey("event.id", ondelete="CASCADE"), nullable=False),
+    Column("destination", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", UtcTime, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("code", String(32), nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    UniqueConstraint("event", "destination"),
+    Index(None, "state", "due_at"),
+    Index(None, "destination", "state"),
+    comment="An event on its way to one webhook or CRM",
+)
+
+crm_contact = Table(
+    "crm_contact",
+    metadata,
+    Column("destination", String(64), nullable=False),
+    Column("number", String(20), nullable=False),
+    Column("remote_id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("checked_at", UtcTime, nullable=False),
+    PrimaryKeyConstraint("destination", "number"),
+    comment="Who a number is in a CRM, and the customer's status there",
+)
+
+recording = Table(
+    "recording",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("call", Integer, ForeignKey("call.id", ondelete="CASCADE"), nullable=False),
+    Column("mailbox", Text, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("transcript", Text, nullable=False),
+    Column("language", String(8), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", UtcTime),
+    Column("problem", Text, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    UniqueConstraint("call"),
+    Index(None, "due_at"),
+    comment="A voicemail message that a caller left, and its transcript",
+)
+
+booking = Table(
+    "booking",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("key", String(64), nullable=False),
+    Column("number", String(20), nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("starts_at", UtcTime),
+    Column("source", String(64), nullable=False),
+    Column("detail", Text, nullable=False),
+    UniqueConstraint("key"),
+    Index(None, "number", "at"),
+    comment="Somebody booked an appointment",
 )
