@@ -10,9 +10,9 @@ from sqlalchemy import Connection
 from pbx_bridge.core import loops
 from pbx_bridge.core.alerting import AlertKind
 from pbx_bridge.core.delivery import Blame, Channel, Price, Receipt, Rejected, State
-from pbx_bridge.core.policy import SkipReason
+from pbx_bridge.core.skip import SkipReason
 from pbx_bridge.core.pricing import to_micros
-from pbx_bridge.store import consents, correspondents, outbox, receipts
+from pbx_bridge.store import consents, correspondents, followups, outbox, receipts
 from pbx_bridge.store import messages as stored_messages
 from pbx_bridge.store.alerts import raise_alert
 from pbx_bridge.store.consents import ConsentKind, ConsentRecord, ConsentSource
@@ -62,7 +62,7 @@ def opted_out(tx: Connection, row: MessageRecord, detail: str, now: datetime) ->
         reply_row=None,
     )
     consents.record(tx, given)
-    outbox.cancel_follow_ups(
+    followups.stop_for(
         tx, row.to, now, SkipReason.OPTED_OUT.value, "opted out, says the gateway"
     )
 

@@ -18,10 +18,11 @@ from pbx_bridge.core.alerting import AlertKind
 from pbx_bridge.core.announcement import Announcement, ReplyArrived, TextChanged
 from pbx_bridge.core.delivery import Purpose, Receipt, State
 from pbx_bridge.core.number import Number, parse
-from pbx_bridge.core.policy import Rules, SkipReason
+from pbx_bridge.core.office import Rules
+from pbx_bridge.core.skip import SkipReason
 from pbx_bridge.core.reply import Meaning, Reply
 from pbx_bridge.ports import News
-from pbx_bridge.store import consents, correspondents, outbox, replies
+from pbx_bridge.store import consents, correspondents, followups, outbox, replies
 from pbx_bridge.store import messages as stored_messages
 from pbx_bridge.store.alerts import raise_alert
 from pbx_bridge.store.consents import ConsentKind, ConsentRecord, ConsentSource
@@ -266,7 +267,7 @@ def _raise(case: _Case, kind: AlertKind, text: str) -> None:
 
 
 def _cancel(case: _Case, reason: SkipReason, detail: str) -> None:
-    outbox.cancel_follow_ups(case.tx, case.number.e164, case.now, reason.value, detail)
+    followups.stop_for(case.tx, case.number.e164, case.now, reason.value, detail)
 
 
 def _consent(case: _Case, kind: ConsentKind) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from pbx_bridge import recording
 from pbx_bridge.core.call import Disposition, Reason
 from pbx_bridge.core.delivery import State
-from pbx_bridge.core.policy import Rules
+from pbx_bridge.core.office import Rules
 from pbx_bridge.core.tracker import CallTracker, Inbound
 from pbx_bridge.followup import FollowUp
 from pbx_bridge.sources import recorded

@@ -16,7 +16,7 @@ from pbx_bridge.core import events as ev
 from pbx_bridge.core.call import Call, Disposition, Reason
 from pbx_bridge.core.delivery import State
 from pbx_bridge.core.events import ChannelState
-from pbx_bridge.core.policy import Moment
+from pbx_bridge.core.office import Moment
 from pbx_bridge.core.tracker import CallTracker, Inbound
 from pbx_bridge.followup import FollowUp, Recover
 from pbx_bridge.ledger import Recovered

@@ -38,7 +38,7 @@ from pbx_bridge.core.delivery import (
     State,
     Uncertain,
 )
-from pbx_bridge.core.policy import Skip, SkipReason
+from pbx_bridge.core.skip import Skip, SkipReason
 from pbx_bridge.core.pricing import PriceList
 from pbx_bridge.core.routing import Circuit, CircuitRules, Standing
 from pbx_bridge.sender import Sender, Terms

@@ -16,7 +16,7 @@ from pbx_bridge.core import variables
 from pbx_bridge.core.call import Reason
 from pbx_bridge.core.languages import LANGUAGES, language
 from pbx_bridge.core.lint import Circumstances, Finding, Linted, Severity, lint
-from pbx_bridge.core.policy import Rules
+from pbx_bridge.core.office import Rules
 from pbx_bridge.core.reply import Meaning
 from pbx_bridge.core.text import LONGEST, shorten, substitute
 from pbx_bridge.core.variables import VARIABLES, Variable

@@ -56,7 +56,7 @@ from pbx_bridge.core.call import Reason
 from pbx_bridge.core.delivery import Channel
 from pbx_bridge.core.languages import LANGUAGES, language
 from pbx_bridge.core.limits import Budget
-from pbx_bridge.core.policy import LineRules, Moment, ReasonRule, Rules
+from pbx_bridge.core.office import LineRules, Moment, ReasonRule, Rules
 from pbx_bridge.core.pricing import PriceList, to_micros
 from pbx_bridge.core.tracker import Inbound
 from pbx_bridge.core.wording import Wording

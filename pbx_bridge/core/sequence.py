@@ -59,9 +59,20 @@ class SequenceStep:
     #: A text for which consent is needed where the law asks for it.
     needs_consent: bool = False
     event: str = ""  #: of a webhook: what to call it
+    subjects: Mapping[str, str] = field(default_factory=dict)  #: of a mail, by language
+
+    def subject_in(self, language: str) -> str:
+        return self.subjects.get(language, self.subject)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sequence:
     name: str
     steps: tuple[SequenceStep, ...]
+
+
+#: The shortest plan there is: the usual text, at once.
+TEXT_NOW = Sequence(
+    name="default",
+    steps=(SequenceStep(name="text", action=Action.TEXT, when=After(timedelta())),),
+)

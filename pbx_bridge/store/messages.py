@@ -53,6 +53,7 @@ class MessageRecord:
     stranger: bool  #: had never had anything to do with the office when this was queued
     cost_micros: int  #: millionths of the office's currency
     priced_by: str  #: `list`: the price list; `gateway`: the gateway's own word; else empty
+    follow_up: int | None = None  #: that it belongs to
 
     def as_message(self) -> Message:
         """Give what a gateway may know."""
@@ -250,4 +251,5 @@ def record(row: Row[Any]) -> MessageRecord:
         stranger=row.stranger,
         cost_micros=row.cost_micros,
         priced_by=row.priced_by,
+        follow_up=row.follow_up,
     )

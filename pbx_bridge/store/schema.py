@@ -373,6 +373,7 @@ follow_up = Table(
     Column("held_out", Boolean, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
     Index(None, "recipient", "state"),
+    Index(None, "state", "last_call_at"),
     Index(None, "opened_at"),
     Index(None, "call"),
     comment="What is done about the missed calls of one caller, until it ends or is stopped",

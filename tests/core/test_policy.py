@@ -12,27 +12,10 @@ import pytest
 from pbx_bridge.core.call import Call, Caller, Disposition, HungUpBy, Reason
 from pbx_bridge.core.limits import Budget, Counts, Limits, Spent
 from pbx_bridge.core.number import parse
-from pbx_bridge.core.policy import (
-    ABOUT_THE_CALL,
-    ABOUT_THE_CALLER,
-    CHECKS,
-    LIMITS,
-    Decision,
-    Defer,
-    Facts,
-    LaterFacts,
-    LineRules,
-    Moment,
-    ReasonRule,
-    Rules,
-    Send,
-    Skip,
-    SkipReason,
-    conclude,
-    decide,
-    explain,
-    still_wanted,
-)
+from pbx_bridge.core.later import LaterFacts, still_wanted
+from pbx_bridge.core.office import LineRules, Moment, ReasonRule, Rules
+from pbx_bridge.core.policy import ABOUT_THE_CALL, ABOUT_THE_CALLER, CHECKS, LIMITS, Decision, Facts, Send, conclude, decide, explain
+from pbx_bridge.core.skip import Defer, Skip, SkipReason
 from pbx_bridge.core.pricing import PriceList
 from pbx_bridge.core.quiet import QuietHours, Window
 from pbx_bridge.core.wording import Wording

@@ -60,6 +60,7 @@ def _follow_ups() -> None:
     op.create_index("ix_follow_up_call", "follow_up", ["call"])
     op.create_index("ix_follow_up_opened_at", "follow_up", ["opened_at"])
     op.create_index("ix_follow_up_recipient_state", "follow_up", ["recipient", "state"])
+    op.create_index("ix_follow_up_state_last_call_at", "follow_up", ["state", "last_call_at"])
     op.create_table(
         "planned_step",
         sa.Column("id", sa.Integer(), nullable=False),
