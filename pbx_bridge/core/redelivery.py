@@ -8,7 +8,6 @@ wants nothing now, holds up what comes after: the order is kept. One that refuse
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import assert_never
 
 from pbx_bridge.core.delivery import Accepted, Blame, Deferred, Rejected, SendResult, Uncertain
 
@@ -102,31 +101,48 @@ def after_delivery(  # noqa: PLR0913 - a fact each
     `since` is when the delivery was first wanted. Telling twice does no harm (receivers know a
     thing by its key), so what was perhaps told is told again.
     """
-    match result:
-        case Accepted():
-            return Fate(state=DeliveryState.DELIVERED, due_at=now, standing=_recovered(standing))
-        case Rejected(reason, code, Blame.GATEWAY):
-            disabled = replace(_failing(standing, reason, now), disabled=True)
-            waiting = DeliveryState.WAITING
-            return Fate(state=waiting, due_at=now, standing=disabled, detail=reason, code=code)
-        case Rejected(reason, code):
-            failing = replace(_failing(standing, reason, now), failures=standing.failures)
-            fate = Fate(
-                state=DeliveryState.REFUSED,
-                due_at=now + schedule.wait(attempts, jitter),
-                standing=failing,
-                detail=reason,
-                code=code,
-            )
-        case Deferred() | Uncertain():
-            fate = _held(result, _failing(standing, result.reason, now), now, schedule, jitter)
-        case _ as impossible:
-            assert_never(impossible)
+    if isinstance(result, Accepted):
+        recovered = DestinationStanding(fingerprint=standing.fingerprint)
+        return Fate(state=DeliveryState.DELIVERED, due_at=now, standing=recovered)
+    failing = replace(
+        standing,
+        failures=standing.failures + 1,
+        failing_since=standing.failing_since or now,
+        detail=result.reason,
+    )
+    if isinstance(result, Rejected):
+        if result.blame is Blame.GATEWAY:
+            return _disabled(result, failing, now)
+        # Whether the destination itself works is not known from that.
+        failing = replace(failing, failures=standing.failures)
+        fate = _aside(result, failing, now + schedule.wait(attempts, jitter))
+    else:
+        fate = _held(result, failing, now, schedule, jitter)
     if attempts >= schedule.attempts or now - since >= schedule.life:
         times = f"{attempts} {'attempt' if attempts == 1 else 'attempts'}"
         detail = f"given up after {times}: {fate.detail}"
         return replace(fate, state=DeliveryState.FAILED, detail=detail)
     return fate
+
+
+def _disabled(result: Rejected, failing: DestinationStanding, now: datetime) -> Fate:
+    return Fate(
+        state=DeliveryState.WAITING,
+        due_at=now,
+        standing=replace(failing, disabled=True),
+        detail=result.reason,
+        code=result.code,
+    )
+
+
+def _aside(result: Rejected, failing: DestinationStanding, due_at: datetime) -> Fate:
+    return Fate(
+        state=DeliveryState.REFUSED,
+        due_at=due_at,
+        standing=failing,
+        detail=result.reason,
+        code=result.code,
+    )
 
 
 def _held(
@@ -150,19 +166,6 @@ def _held(
         detail=result.reason,
         code=code,
         too_old=now - schedule.life if dead else None,
-    )
-
-
-def _recovered(standing: DestinationStanding) -> DestinationStanding:
-    return DestinationStanding(fingerprint=standing.fingerprint)
-
-
-def _failing(standing: DestinationStanding, reason: str, now: datetime) -> DestinationStanding:
-    return replace(
-        standing,
-        failures=standing.failures + 1,
-        failing_since=standing.failing_since or now,
-        detail=reason,
     )
 
 
