@@ -32,11 +32,13 @@ from pbx_bridge.hooks import HookServer
 from pbx_bridge.intake import Intake
 from pbx_bridge.ports import Announce, Gateway, GatewayProblem
 from pbx_bridge.sender import Sender
+from pbx_bridge.sequencer import Sequencer
 from pbx_bridge.sources import records
 from pbx_bridge.sources.ami.source import AmiSource
 from pbx_bridge.store import calls, retention
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.problem import StoreProblem, StoreUnavailable
+from pbx_bridge.todo import ToDo
 
 #: SIGTERM has ten seconds in all. So long the requests in hand may take, then the inbox;
 DRAIN_SENDING = timedelta(seconds=5)
@@ -171,9 +173,11 @@ class Service:
             wake=self._wake,
             recover=self._recover,
             raised=self._alerter.wake,
+            planned=self._plan,
             announce=announce,
             checkpoint=checkpoint,
         )
+        self._sequencer = Sequencer(db, self._followup.do_due, now=utc_now, done=self._stepped)
         self._sender = Sender(
             db,
             self._gateways,
@@ -218,6 +222,7 @@ class Service:
             helping = [
                 tasks.create_task(self._followup.heartbeat(), name="heartbeat"),
                 tasks.create_task(self._followup.recover_gaps(), name="recovery"),
+                tasks.create_task(self._sequencer.run(), name="sequencer"),
                 tasks.create_task(self._prune(), name="retention"),
                 tasks.create_task(self._reload(reload), name="reload"),
             ]
@@ -275,6 +280,16 @@ class Service:
     def _wake(self) -> None:
         self._sender.wake()
 
+    def _plan(self) -> None:
+        self._sequencer.wake()
+
+    def _stepped(self, todo: ToDo) -> None:
+        """Go on with what the steps of follow-ups have left to do."""
+        if todo.queued:
+            self._sender.wake()
+        if todo.raised:
+            self._alerter.wake()
+
     async def _opened(self, config: Config) -> dict[str, Gateway]:
         """Open what is configured, but for what is open already.
 
@@ -317,6 +332,7 @@ class Service:
                 ],
             )
             self._sender.wake()
+            self._sequencer.wake()
 
     async def _prune(self) -> None:
         """Forget what is older than the configuration says."""

@@ -10,8 +10,8 @@ from sqlalchemy import Connection
 from pbx_bridge.core import loops
 from pbx_bridge.core.alerting import AlertKind
 from pbx_bridge.core.delivery import Blame, Channel, Price, Receipt, Rejected, State
-from pbx_bridge.core.skip import SkipReason
 from pbx_bridge.core.pricing import to_micros
+from pbx_bridge.core.skip import SkipReason
 from pbx_bridge.store import consents, correspondents, followups, outbox, receipts
 from pbx_bridge.store import messages as stored_messages
 from pbx_bridge.store.alerts import raise_alert
@@ -62,9 +62,7 @@ def opted_out(tx: Connection, row: MessageRecord, detail: str, now: datetime) ->
         reply_row=None,
     )
     consents.record(tx, given)
-    followups.stop_for(
-        tx, row.to, now, SkipReason.OPTED_OUT.value, "opted out, says the gateway"
-    )
+    followups.stop_for(tx, row.to, now, SkipReason.OPTED_OUT.value, "opted out, says the gateway")
 
 
 def received(

@@ -19,8 +19,8 @@ from pbx_bridge.core.announcement import Announcement, ReplyArrived, TextChanged
 from pbx_bridge.core.delivery import Purpose, Receipt, State
 from pbx_bridge.core.number import Number, parse
 from pbx_bridge.core.office import Rules
-from pbx_bridge.core.skip import SkipReason
 from pbx_bridge.core.reply import Meaning, Reply
+from pbx_bridge.core.skip import SkipReason
 from pbx_bridge.ports import News
 from pbx_bridge.store import consents, correspondents, followups, outbox, replies
 from pbx_bridge.store import messages as stored_messages

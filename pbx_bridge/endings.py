@@ -48,8 +48,10 @@ class Endings:
         for row in ended:
             self._tell_stopped(tx, row, now)
         how = _CLOSES.get(reason)
-        closed = [] if how is None else tasks.close_for(
-            tx, recipient, now, how=how, by=by, detail=detail
+        closed = (
+            []
+            if how is None
+            else tasks.close_for(tx, recipient, now, how=how, by=by, detail=detail)
         )
         for task in closed:
             self._tell_closed(tx, task, now)
@@ -76,7 +78,7 @@ class Endings:
         detail = f"spoken at {at:%H:%M:%S} UTC" + (f" by {by}" if by else "")
         return self.end(tx, e164, now, SkipReason.SPOKEN_SINCE, detail, by=by)
 
-    def called_back(  # noqa: PLR0913 - which call, and what makes it a conversation
+    def called_back(
         self,
         tx: Connection,
         outbound: OutboundCall,
@@ -111,7 +113,7 @@ class Endings:
             number=task.recipient,
             how="" if task.closed_how is None else task.closed_how.value,
             closed_by=task.closed_by,
-            note=task.note,
+            note=task.notes,
             name=task.name,
             line=task.line,
             calls=task.calls,

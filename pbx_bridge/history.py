@@ -34,7 +34,9 @@ USUAL_FOR = timedelta(days=1)
 FIRST_STEP = "first_text"
 
 
-def about_the_caller(tx: Connection, facts: Facts, row: int, since: datetime | None = None) -> Facts:
+def about_the_caller(
+    tx: Connection, facts: Facts, row: int, since: datetime | None = None
+) -> Facts:
     """Add what is known of the caller, and which rule matches.
 
     `since` is when the follow-up began, for a step of it; else the call itself counts.
@@ -243,9 +245,7 @@ def _later(  # noqa: PLR0913 - whom it is for, and since when
     contact = contacts.of_number(tx, number.e164)
     return replace(
         later,
-        zones=zones_of(
-            number, rules, NOBODY if contact is None else contact.contact, first=first
-        ),
+        zones=zones_of(number, rules, NOBODY if contact is None else contact.contact, first=first),
         spoken_at=_spoken_at(tx, number, rules, since, now),
         in_call=calls.in_call(tx, to, number.national, now, call_row),
     )

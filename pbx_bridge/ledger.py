@@ -261,9 +261,7 @@ class Ledger:
         follow_up = None
         if judged.follows:
             follow_up = self._steps.follow(tx, row, facts, judged.joined, now, todo)
-        texts = isinstance(decision, Send) and self._queue(
-            tx, row, call, decision, now, follow_up
-        )
+        texts = isinstance(decision, Send) and self._queue(tx, row, call, decision, now, follow_up)
         todo.queued |= texts
         # A guard that held the call may have had something to tell.
         todo.raised |= isinstance(decision, Skip)

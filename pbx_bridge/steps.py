@@ -189,7 +189,7 @@ class Steps:
         now: datetime,
         todo: ToDo,
     ) -> None:
-        result: Skip | int | None
+        result: Skip | int | None = None
         match definition.action:
             case Action.TEXT:
                 result = self._text(tx, step, told, facts, definition, now)
@@ -202,12 +202,12 @@ class Steps:
                 raise_alert(
                     tx, now=now, kind=AlertKind.FOLLOW_UP, subject=told.recipient, text=said
                 )
-                todo.raised, result = True, None
+                todo.raised = True
             case Action.TASK:
-                result = self._task(tx, told, facts, definition, now)
+                self._task(tx, told, facts, definition, now)
                 todo.told = True
             case Action.WEBHOOK:
-                result = self._webhook(tx, told, facts, definition, now)
+                self._webhook(tx, told, facts, definition, now)
                 todo.told = True
         if isinstance(result, Skip):
             self._skip(tx, step, result, now)
@@ -220,9 +220,7 @@ class Steps:
         followups.settle(
             tx, step, PlannedState.SKIPPED, now, reason=why.reason.value, detail=why.detail
         )
-        log.info(
-            "step_skipped", follow_up=step.follow_up, step=step.name, reason=why.reason.value
-        )
+        log.info("step_skipped", follow_up=step.follow_up, step=step.name, reason=why.reason.value)
 
     def _definition(self, sequence: str, name: str) -> SequenceStep | None:
         plan: Sequence | None = self.rules.sequences.get(sequence)

@@ -38,9 +38,9 @@ from pbx_bridge.core.delivery import (
     State,
     Uncertain,
 )
-from pbx_bridge.core.skip import Skip, SkipReason
 from pbx_bridge.core.pricing import PriceList
 from pbx_bridge.core.routing import Circuit, CircuitRules, Standing
+from pbx_bridge.core.skip import Skip, SkipReason
 from pbx_bridge.sender import Sender, Terms
 from pbx_bridge.store import consents, correspondents, outbox, standings
 from pbx_bridge.store import messages as stored_messages

@@ -23,7 +23,7 @@ from pbx_bridge.cli.tables import local, print_json, print_line, print_table
 from pbx_bridge.config import Config
 from pbx_bridge.core import number
 from pbx_bridge.core.skip import SkipReason
-from pbx_bridge.store import consents, outbox
+from pbx_bridge.store import consents, followups
 from pbx_bridge.store.consents import ConsentKind, ConsentRecord, ConsentSource
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.problem import StoreProblem

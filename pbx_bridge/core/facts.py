@@ -34,7 +34,9 @@ class Facts:
     moment: Moment
     number: Number | None  #: the caller's, if it is one
     decided_at_voicemail: bool = False  #: this call was decided on when it entered voicemail
-    step: SequenceStep | None = None  #: of a sequence, that is due now; None: the call has ended now
+    step: SequenceStep | None = (
+        None  #: of a sequence, that is due now; None: the call has ended now
+    )
 
     # for ABOUT_THE_CALLER
     contact: Contact = NOBODY

@@ -76,21 +76,24 @@ def text_at_once(sequence: Sequence) -> SequenceStep | None:
 
 
 def plan(sequence: Sequence, ended: datetime, clocks: Clocks) -> list[Planned]:
-    """Give the steps and their times, but for the text at once, which goes its own way."""
+    """Give the steps and their times, but for the text at once, which goes its own way.
+
+    A step that waits for a business day is left out where none comes within a year.
+    """
     at_once = text_at_once(sequence)
-    return [
-        planned_step(step, ended, clocks) for step in sequence.steps if step is not at_once
-    ]
+    planned: list[Planned] = []
+    for step in sequence.steps:
+        due_at = due(step, ended, clocks)
+        if step is at_once or due_at is None:
+            continue
+        late = TOO_LATE_TO_WRITE if step.action in TO_CALLER else TOO_LATE
+        planned.append(
+            Planned(name=step.name, action=step.action, due_at=due_at, expires_at=due_at + late)
+        )
+    return planned
 
 
-def planned_step(step: SequenceStep, ended: datetime, clocks: Clocks) -> Planned:
-    """Give the time of one step of a follow-up about a call that ended then."""
-    due_at = due(step, ended, clocks)
-    late = TOO_LATE_TO_WRITE if step.action in TO_CALLER else TOO_LATE
-    return Planned(name=step.name, action=step.action, due_at=due_at, expires_at=due_at + late)
-
-
-def due(step: SequenceStep, ended: datetime, clocks: Clocks) -> datetime:
+def due(step: SequenceStep, ended: datetime, clocks: Clocks) -> datetime | None:
     """Tell when a step is due.
 
     A number that may be in several zones is written to when it is that time in the last of them.
@@ -100,4 +103,5 @@ def due(step: SequenceStep, ended: datetime, clocks: Clocks) -> datetime:
             return ended + delay
         case OnBusinessDay(at, days, of_caller):
             zones = (clocks.caller if of_caller else ()) or (clocks.office,)
-            return max(clocks.schedule.business_day(ended, days, at, zone) for zone in zones)
+            times = [clocks.schedule.business_day(ended, days, at, zone) for zone in zones]
+            return max((time for time in times if time is not None), default=None)

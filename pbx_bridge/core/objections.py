@@ -68,7 +68,5 @@ def late_hour(now: datetime, zones: Sequence[tzinfo]) -> str:
     return f"it is {' to '.join(clocks[:: max(len(clocks) - 1, 1)])} there"
 
 
-
-
 def booked(at: datetime | None) -> Skip | None:
     return None if at is None else Skip(SkipReason.BOOKED, f"booked at {at:%H:%M:%S} UTC")

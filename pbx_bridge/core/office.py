@@ -113,5 +113,3 @@ class Rules:
     def price(self, gateway: str, region: str, parts: int) -> int:
         """Give what a text is expected to cost, in micros; 0 if nobody said a price."""
         return self.prices.get(gateway, NO_PRICES).of(region, parts)
-
-

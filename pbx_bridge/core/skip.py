@@ -72,5 +72,3 @@ class Defer:
 
     until: datetime
     detail: str
-
-

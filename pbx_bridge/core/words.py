@@ -1,10 +1,9 @@
 """What a text, a mail or a task about a missed call says."""
 
-from pbx_bridge.core import hours
 from pbx_bridge.core.facts import Facts
 from pbx_bridge.core.sequence import SequenceStep
 from pbx_bridge.core.text import LONGEST, fill, shorten
-from pbx_bridge.core.variables import of_call
+from pbx_bridge.core.variables import in_words, of_call
 
 
 def text(facts: Facts, step: SequenceStep) -> str:
@@ -41,9 +40,7 @@ def values(facts: Facts) -> dict[str, str]:
     rules, call, number = facts.rules, facts.call, facts.number
     line = rules.line(call.line)
     schedule = rules.hours.of(call.line)
-    opens = hours.in_words(
-        schedule.next_open(facts.now), facts.now, schedule.zone, facts.language
-    )
+    opens = in_words(schedule.next_open(facts.now), facts.now, schedule.zone, facts.language)
     said = of_call(
         call,
         number,

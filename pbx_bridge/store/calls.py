@@ -264,7 +264,7 @@ def close_open_outbound(tx: Connection, pbx: str, now: datetime) -> int:
     ).rowcount
 
 
-def spoken_since(
+def spoken_since(  # noqa: PLR0913 - whose, since when, and what counts
     tx: Connection,
     e164: str,
     national_significant_number: str,

@@ -115,9 +115,7 @@ STATEMENTS = {
 }
 
 
-def current(
-    tx: Connection, recipient: str, line: str, since: datetime
-) -> FollowUpRecord | None:
+def current(tx: Connection, recipient: str, line: str, since: datetime) -> FollowUpRecord | None:
     """Give a caller's follow-up about a line that goes on, or was finished about a call since."""
     row = tx.execute(_CURRENT, {"to": recipient, "about": line, "since": since}).first()
     return None if row is None else _record(row)
@@ -199,9 +197,7 @@ def stop(  # noqa: PLR0913 - what is stopped, and why
     tx.execute(
         step.update()
         .where(step.c.follow_up == follow_up, step.c.state == PlannedState.WAITING.value)
-        .values(
-            state=PlannedState.CANCELLED.value, reason=reason, detail=detail, updated_at=now
-        )
+        .values(state=PlannedState.CANCELLED.value, reason=reason, detail=detail, updated_at=now)
     )
     for message_id in tx.execute(_QUEUED, {"row": follow_up}).scalars().all():
         if message_id != except_message:
@@ -267,9 +263,7 @@ def settle(  # noqa: PLR0913 - what there is to write down
     tx.execute(
         step.update()
         .where(step.c.id == done.row_id)
-        .values(
-            state=state.value, reason=reason, detail=detail, message=message_id, updated_at=now
-        )
+        .values(state=state.value, reason=reason, detail=detail, message=message_id, updated_at=now)
     )
     finish(tx, done.follow_up, now)
 

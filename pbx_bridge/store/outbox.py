@@ -27,8 +27,8 @@ from pbx_bridge.core.delivery import (
     after_receipt,
     moved,
 )
-from pbx_bridge.core.skip import Defer, Skip
 from pbx_bridge.core.routing import Wait
+from pbx_bridge.core.skip import Defer, Skip
 from pbx_bridge.core.text import segments as count_segments
 from pbx_bridge.store.messages import MessageRecord, existing, get, record
 from pbx_bridge.store.schema import attempt
