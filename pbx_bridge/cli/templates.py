@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from pbx_bridge.gateways.console import bubble
 #: What the example caller has: a name, and a day whose name is costly in some languages.
 _EXAMPLE = {variable.name: variable.example for variable in VARIABLES.values()}
 _SATURDAY = 5
+_DAY = timedelta(days=1)
 _ANSWERS = {
     Meaning.OPT_OUT: "answers STOP",
     Meaning.OPT_IN: "answers START",
@@ -171,6 +172,7 @@ def _values(rules: Rules, code: str) -> dict[str, str]:
         "caller_name": _EXAMPLE["caller_name"],
         "time": variables.clock(at, code),
         "day": language(code).days[_SATURDAY],
+        "next_open": variables.in_words(at.replace(hour=9, minute=0) + 2 * _DAY, at, zone, code),
     }
 
 
