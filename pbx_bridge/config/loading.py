@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from pbx_bridge import gateways
 from pbx_bridge.config.lines import key_lines, nearest_line
 from pbx_bridge.config.problems import ConfigError, Mistake, Problem, key_name, mistakes, show
+from pbx_bridge.config.rules import known_lines, known_sequences
 from pbx_bridge.config.sections import Config, ConfiguredGateway, Tariff
 from pbx_bridge.config.values import did_you_mean
 from pbx_bridge.config.wording import given_variables, own_languages
@@ -71,6 +72,8 @@ def _validate(tables: dict[str, Any], folder: Path) -> tuple[list[Mistake], Conf
         "mail_gateways": _sending(Channel.EMAIL, tables.get("gateways"), written["gateways"]),
         "variables": given_variables(tables),
         "languages": own_languages(tables),
+        "lines": known_lines(tables, _country(tables)),
+        "sequences": known_sequences(tables),
     }
     try:
         config = Config.model_validate(written, context=context)

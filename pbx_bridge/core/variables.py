@@ -63,6 +63,9 @@ VARIABLES: Mapping[str, Variable] = {
             may_be_absent=True,
         ),
         Variable(
+            name="calls", meaning="how many missed calls this is about, a number", example="2"
+        ),
+        Variable(
             name="time", meaning="when the call came, in the office's zone", example="3:05 pm"
         ),
         Variable(
@@ -115,7 +118,14 @@ def _right(name: str, usable: Collection[str]) -> str:
 
 
 def of_call(  # noqa: PLR0913 - where each value comes from
-    call: Call, caller: Number, *, line_name: str, office: str, zone: tzinfo, code: str
+    call: Call,
+    caller: Number,
+    *,
+    line_name: str,
+    office: str,
+    zone: tzinfo,
+    code: str,
+    calls: int = 1,
 ) -> dict[str, str]:
     """Give the values that a call has, in the language `code`. All hostile, so all data."""
     began = call.began.astimezone(zone)
@@ -124,6 +134,7 @@ def of_call(  # noqa: PLR0913 - where each value comes from
         "line_name": line_name,
         "caller": caller.e164,
         "caller_name": caller_name(call.caller.name),
+        "calls": str(calls),
         "time": clock(began, code),
         "day": language(code).days[began.weekday()],
     }
