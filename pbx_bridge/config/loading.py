@@ -14,7 +14,7 @@ from pbx_bridge.config.rules import known_lines, known_sequences
 from pbx_bridge.config.sections import Config, ConfiguredGateway, Tariff
 from pbx_bridge.config.values import did_you_mean
 from pbx_bridge.config.wording import given_variables, own_languages
-from pbx_bridge.core import number
+from pbx_bridge.core import doubts, number
 from pbx_bridge.core.delivery import Channel
 
 #: Tables that may be left out whole; validated all the same, so that their defaults are checked.
@@ -57,6 +57,21 @@ def parse(text: str, file: str, folder: Path) -> Config:
     if config is None:
         raise ConfigError(tuple(_placed(found, text, file)))
     return config
+
+
+def doubtful(config: Config, path: Path) -> tuple[Problem, ...]:
+    """Tell what is allowed in the rules of a file that loaded, but can hardly be meant.
+
+    Raises:
+        OSError: if the file cannot be read any more.
+
+    """
+    own = config.sequences()
+    own = {name: own[name] for name in config.sequence_tables}
+    found = [
+        Mistake(doubt.where, "", doubt.text) for doubt in doubts.doubts(config.rulebook(), own)
+    ]
+    return tuple(_placed(found, path.read_text(encoding="utf-8"), str(path)))
 
 
 def _validate(tables: dict[str, Any], folder: Path) -> tuple[list[Mistake], Config | None]:
