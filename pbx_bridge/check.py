@@ -2,14 +2,14 @@
 
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from pbx_bridge import ports
+from pbx_bridge import ports, proofs
 from pbx_bridge.clock import utc_now
-from pbx_bridge.config import Config, Pbx
+from pbx_bridge.config import Config, Pbx, Problem
 from pbx_bridge.config.sections import ConfiguredGateway
 from pbx_bridge.ports import GatewayProblem
 from pbx_bridge.sources.ami import problems, snapshot
@@ -42,10 +42,12 @@ def _wrong(what: str, text: str) -> Finding:
     return Finding(good=False, what=what, text=text)
 
 
-async def check(config: Config) -> AsyncIterator[Finding]:
-    """Look at database, clock, PBXs and gateways of a configuration that loaded."""
+async def check(config: Config, doubtful: Sequence[Problem] = ()) -> AsyncIterator[Finding]:
+    """Look at all that a configuration that loaded is about; `doubtful` was found in its rules."""
     mode = "texts are sent" if config.texting.enabled else "shadow mode: nothing is sent"
     yield _right("configuration", mode)
+    for finding in (*_rules(config, doubtful), _texts(config)):
+        yield finding
     yield await _database(config)
     yield _clock()
     for pbx in config.pbx:
@@ -57,6 +59,25 @@ async def check(config: Config) -> AsyncIterator[Finding]:
 
     yield _hooks(config)
     yield _alerts(config)
+
+
+def _rules(config: Config, doubtful: Sequence[Problem]) -> Iterator[Finding]:
+    own = len(config.rule_tables)
+    said = f"{own} of your own, then the built-in ones" if own else "the built-in ones"
+    if not doubtful:
+        yield _right("rules", f"{said}; `pbx-bridge rules` reads them aloud")
+    for problem in doubtful:
+        yield Finding(None, "rules", str(problem))
+
+
+def _texts(config: Config) -> Finding:
+    around = proofs.circumstances(config)
+    every = list(proofs.in_force(config))
+    bad = [proof for proof in every if not proof.linted(around).passes]
+    if not bad:
+        return _right("texts", f"{len(every)}, as `pbx-bridge templates` shows them")
+    named = ", ".join(f"{proof.what} ({proof.language})" for proof in bad)
+    return _wrong("texts", f"must not go out so: {named}; see `pbx-bridge templates`")
 
 
 def _hooks(config: Config) -> Finding:

@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -11,15 +11,18 @@ import certifi
 from pydantic import BaseModel
 
 from pbx_bridge import gateways
-from pbx_bridge.config import Config, load, parse
+from pbx_bridge.config import Config, doubtful, load, parse
 from pbx_bridge.config.problems import fields
 from pbx_bridge.config.sections import Tariff, Texting
+from pbx_bridge.core.aloud import rule_aloud
 from pbx_bridge.core.reply import Meaning
 from pbx_bridge.core.variables import VARIABLES
 
 EXAMPLE = Path(__file__).parent.parent / "pbx-bridge.example.toml"
-#: `#key = value` and `#[table]` are settings; `# Text` is prose.
-COMPLETE = re.sub(r"^#(?=[a-z\[])", "", EXAMPLE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+#: `#key = value` and `#[table]` are settings, as is a list over several lines; `# Text` is prose.
+COMPLETE = re.sub(
+    r"^#(?=[a-z\[\]]|  \{ )", "", EXAMPLE.read_text(encoding="utf-8"), flags=re.MULTILINE
+)
 #: Settings whose example is no default.
 EXAMPLES_ONLY = {
     *("gateways", "last_resort", "blocked_numbers", "allowed_countries", "reasons"),
@@ -59,6 +62,22 @@ def test_the_settings_commented_out_show_the_defaults() -> None:
         assert full.rules().reasons[reason].act_on == rule.act_on, reason
 
 
+def test_nothing_is_doubtful_about_its_rules(tmp_path: Path) -> None:
+    config = complete()
+    written = tmp_path / "complete.toml"
+    written.write_text(COMPLETE, encoding="utf-8")
+    assert len(config.rule_tables) == 3
+    assert doubtful(config, written) == ()
+
+
+def test_it_says_what_an_owner_asked_for() -> None:
+    """After hours on the sales line: a booking link, or a technician who calls first thing."""
+    assert [rule_aloud(rule) for rule in complete().rulebook()[:2]] == [
+        "After hours, at weekends and on holidays, new callers to Sales get the sequence booking.",
+        "After hours, at weekends and on holidays, customers to Sales get the sequence technician.",
+    ]
+
+
 def test_it_lists_every_variable_with_its_meaning() -> None:
     listed = re.findall(r"^#   \{(\w+)\} +(.+)$", EXAMPLE.read_text(encoding="utf-8"), re.MULTILINE)
     assert listed == [(variable.name, variable.meaning) for variable in VARIABLES.values()]
@@ -66,32 +85,35 @@ def test_it_lists_every_variable_with_its_meaning() -> None:
 
 def test_every_setting_is_in_it() -> None:
     tables = tomllib.loads(COMPLETE)
-    missing = {
-        name
-        for section in Config.model_fields.keys() - {"gateways"}
-        for name in _missing(section, Config.model_fields[section].annotation, [tables[section]])
-    }
+    missing = _missing(
+        setting
+        for section, field in fields(Config).items()
+        if section != "gateways"
+        for setting in _settings(section, field.annotation, [tables[section]])
+    )
     for kind in gateways.KINDS:
         of_kind = [table for table in tables["gateways"].values() if table["type"] == kind]
-        missing |= set(_missing(f"gateways ({kind})", gateways.load(kind).Settings, of_kind))
+        model = gateways.load(kind).Settings
+        missing += _missing(_settings(f"gateways ({kind})", model, of_kind))
     every = list(tables["gateways"].values())
-    missing |= set(_missing("gateways", Tariff, every))
-    assert missing == set()
+    missing += _missing(_settings("gateways", Tariff, every))
+    assert missing == []
 
 
-def _missing(path: str, annotation: Any, written: list[Any]) -> list[str]:
-    """Name the settings of a table that stand in none of the tables written.
+_Setting = tuple[str, tuple[type[BaseModel], str], bool]
+
+
+def _missing(settings: Iterable[_Setting]) -> list[str]:
+    """Name the settings that stand nowhere.
 
     What is the same in several places, such as an error's meaning, needs to stand in one of them.
     """
-    found = list(_settings(path, annotation, written))
+    found = list(settings)
     shown = {setting for _, setting, is_there in found if is_there}
     return [name for name, setting, is_there in found if not is_there and setting not in shown]
 
 
-def _settings(
-    path: str, annotation: Any, written: list[Any]
-) -> Iterator[tuple[str, tuple[type[BaseModel], str], bool]]:
+def _settings(path: str, annotation: Any, written: list[Any]) -> Iterator[_Setting]:
     tables = [table for table in _flat(written) if isinstance(table, dict)]
     if path.startswith("texting.reasons."):  # a reason's settings are the same for all of them
         tables = list(tomllib.loads(COMPLETE)["texting"]["reasons"].values())
@@ -100,9 +122,15 @@ def _settings(
     for model in _models(annotation):
         for name, field in fields(model).items():
             values = [table[name] for table in tables if name in table]
-            yield f"{path}.{name}", (model, name), bool(values)
+            yield f"{path}.{name}", (_home(model, name), name), bool(values)
             if values:
                 yield from _settings(f"{path}.{name}", field.annotation, values)
+
+
+def _home(model: type[BaseModel], name: str) -> type[BaseModel]:
+    """Give the class that says what the setting is; a table may have all those of another."""
+    homes = [one for one in model.__mro__ if name in getattr(one, "model_fields", ())]
+    return homes[-1] if homes else model
 
 
 def _flat(written: list[Any]) -> list[Any]:

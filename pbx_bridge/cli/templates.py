@@ -1,8 +1,7 @@
 """`templates`: every text that callers can get, filled in, with its price and what is amiss."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,36 +12,12 @@ from pbx_bridge.cli.options import Misuse, config_option, json_option, load_conf
 from pbx_bridge.cli.tables import print_json, print_line, print_table
 from pbx_bridge.config import Config
 from pbx_bridge.core import variables
-from pbx_bridge.core.call import Reason
-from pbx_bridge.core.languages import LANGUAGES, language
-from pbx_bridge.core.lint import Circumstances, Finding, Linted, Severity, lint
-from pbx_bridge.core.office import Rules
-from pbx_bridge.core.reply import Meaning
-from pbx_bridge.core.text import LONGEST, shorten, substitute
+from pbx_bridge.core.languages import LANGUAGES
+from pbx_bridge.core.lint import Circumstances, Finding, Linted, Severity
+from pbx_bridge.core.text import LONGEST, shorten
 from pbx_bridge.core.variables import VARIABLES, Variable
-from pbx_bridge.core.wording import Wording
 from pbx_bridge.gateways.console import bubble
-
-#: What the example caller has: a name, and a day whose name is costly in some languages.
-_EXAMPLE = {variable.name: variable.example for variable in VARIABLES.values()}
-_SATURDAY = 5
-_DAY = timedelta(days=1)
-_ANSWERS = {
-    Meaning.OPT_OUT: "answers STOP",
-    Meaning.OPT_IN: "answers START",
-    Meaning.HELP: "answers HELP",
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Shown:
-    """A text and where it stands in the configuration."""
-
-    what: str
-    language: str
-    template: str
-    values: dict[str, str]
-    answers: Meaning | None = None
+from pbx_bridge.proofs import EXAMPLE, Proof, circumstances, example_values, in_force
 
 
 @click.command()
@@ -61,8 +36,8 @@ def templates(
 ) -> None:
     """Show every text as a caller would get it, with its price and what could be better.
 
-    Texts of [texting], of reasons, lines and languages, and the answers to STOP, START and HELP
-    are filled in for an example caller. The exit code is 1 if one of them must not go out so.
+    Texts of [texting], of reasons, lines, languages and sequences, and the answers to STOP, START
+    and HELP are filled in for an example caller. The exit code is 1 if one must not go out so.
 
     \b
     Examples:
@@ -74,14 +49,12 @@ def templates(
         _list(as_json=as_json)
         return
     config = _config(config_path, needed=draft is None)
-    around = _around(config)
-    shown = _in_force(config) if draft is None and config else _draft(draft or "", config)
+    nowhere = Circumstances(office=EXAMPLE["office"], country="US")
+    around = circumstances(config) if config else nowhere
+    shown = in_force(config) if draft is None and config else _draft(draft or "", config)
     fine = True
     for one in shown:
-        linted = lint(
-            substitute(one.template, one.values),
-            _for(one, around),
-        )
+        linted = one.linted(around)
         fine = fine and linted.passes
         if as_json:
             print_json([_object(one, linted, around)])
@@ -100,101 +73,25 @@ def _config(path: Path | None, *, needed: bool) -> Config | None:
         return None
 
 
-def _around(config: Config | None) -> Circumstances:
-    if config is None:
-        return Circumstances(office=_EXAMPLE["office"], country="US")
-    country = config.office.country
-    first = config.gateways[config.texting.gateways[0]].tariff
-    return Circumstances(
-        office=config.office.name,
-        country=country,
-        price=first.prices.get(country, first.price),
-        currency=config.spending.currency,
-    )
-
-
-def _for(one: _Shown, around: Circumstances) -> Circumstances:
-    return replace(around, language=one.language, answers=one.answers)
-
-
-def _in_force(config: Config) -> Iterator[_Shown]:
-    """Give each text that can go out, once."""
-    rules = config.rules()
-    codes = dict.fromkeys(
-        (
-            rules.wording.language,
-            *(line.language for line in rules.lines.values() if line.language),
-            *rules.wording.by_region.values(),
-            *(translation.language for translation in config.texting.translations),
-        )
-    )
-    for code in codes:
-        yield from _first_texts(rules, code)
-    for code in codes:
-        yield from _answers(rules.wording, code)
-
-
-def _first_texts(rules: Rules, code: str) -> Iterator[_Shown]:
-    about: dict[str, list[Reason]] = {}
-    for reason, rule in rules.reasons.items():
-        if rule.text:
-            about.setdefault(rule.template_in(code), []).append(reason)
-    # The most common text first: it is the one of [texting].
-    for template, reasons in sorted(about.items(), key=lambda item: -len(item[1])):
-        what = "first text" if len(reasons) > len(rules.reasons) // 2 else ", ".join(reasons)
-        yield _Shown(what=what, language=code, template=template, values=_values(rules, code))
-
-
-def _answers(wording: Wording, code: str) -> Iterator[_Shown]:
-    for meaning, what in _ANSWERS.items():
-        template = wording.answer(meaning, code)
-        if template is not None:
-            yield _Shown(
-                what=what,
-                language=code if code in LANGUAGES else "en",
-                template=template,
-                values=wording.values(),
-                answers=meaning,
-            )
-
-
-def _values(rules: Rules, code: str) -> dict[str, str]:
-    """Give what an example caller of the office has."""
-    line = next((one.name for one in rules.lines.values() if one.name), "")
-    called = next(iter(rules.lines), _EXAMPLE["line"])
-    zone = rules.wording.zone
-    at = datetime(2026, 11, 21, 15, 5, tzinfo=zone)
-    return rules.wording.values() | {
-        "office": rules.office,
-        "line": called,
-        "line_name": line,
-        "caller": _EXAMPLE["caller"],
-        "caller_name": _EXAMPLE["caller_name"],
-        "time": variables.clock(at, code),
-        "day": language(code).days[_SATURDAY],
-        "next_open": variables.in_words(at.replace(hour=9, minute=0) + 2 * _DAY, at, zone, code),
-    }
-
-
-def _draft(text: str, config: Config | None) -> Iterator[_Shown]:
+def _draft(text: str, config: Config | None) -> Iterator[Proof]:
     """Give a draft, filled in from the configuration or else from the table of variables."""
     if config is None:
-        code, values, given = "en", _EXAMPLE, {"office_number", "booking_link"}
+        code, values, given = "en", EXAMPLE, {"office_number", "booking_link"}
     else:
         rules = config.rules()
         code = rules.wording.language
-        values = _values(rules, code)
+        values = example_values(rules, code)
         given = {name for name, value in rules.wording.values().items() if value}
     if problem := variables.problem(text, given):
         raise Misuse(problem)
-    yield _Shown(what="draft", language=code, template=text, values=values)
+    yield Proof(what="draft", language=code, template=text, values=values)
 
 
-def _print(one: _Shown, linted: Linted, around: Circumstances) -> None:
+def _print(one: Proof, linted: Linted, around: Circumstances) -> None:
     spoken = LANGUAGES[one.language].name if one.language in LANGUAGES else one.language
     cost = around.money(linted.parts)
     print_line(f"{one.what} ({spoken})")
-    for line in bubble(_EXAMPLE["caller"], shorten(linted.body, LONGEST)).splitlines():
+    for line in bubble(EXAMPLE["caller"], shorten(linted.body, LONGEST)).splitlines():
         print_line(line)
     segments = "1 segment" if linted.parts == 1 else f"{linted.parts} segments"
     print_line(
@@ -212,7 +109,7 @@ def _because(finding: Finding) -> str:
     )
 
 
-def _object(one: _Shown, linted: Linted, around: Circumstances) -> dict[str, Any]:
+def _object(one: Proof, linted: Linted, around: Circumstances) -> dict[str, Any]:
     return {
         "what": one.what,
         "language": one.language,

@@ -1,6 +1,7 @@
 """`check` and `probe`: whether everything is right, and what this PBX calls things."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -11,13 +12,14 @@ from pbx_bridge import probe as probing
 from pbx_bridge.cli.options import (
     Report,
     config_option,
+    find_config,
     find_pbx,
     json_option,
     load_config,
     run_async,
 )
 from pbx_bridge.cli.tables import print_json, print_line, print_table
-from pbx_bridge.config import Config, Pbx
+from pbx_bridge.config import Config, Pbx, Problem, doubtful
 from pbx_bridge.sources.ami import problems
 from pbx_bridge.sources.ami.link import LinkLost, Refused
 
@@ -31,8 +33,9 @@ _WORDS = {True: "ok", None: "note", False: "WRONG"}
 def check(ctx: click.Context, config_path: Path | None, *, as_json: bool) -> None:
     """Try all that the service needs; send nothing.
 
-    One line each for configuration, database, login and permissions at each PBX, gateway
-    credentials and clock. The exit code is not 0 if anything has to be put right.
+    One line each for configuration, rules that can hardly be meant, texts, database, login and
+    permissions at each PBX, gateway credentials and clock. The exit code is not 0 if anything has
+    to be put right.
 
     \b
     Examples:
@@ -40,13 +43,14 @@ def check(ctx: click.Context, config_path: Path | None, *, as_json: bool) -> Non
       pbx-bridge check --config /etc/pbx-bridge/pbx-bridge.toml && systemctl restart pbx-bridge
     """  # noqa: D301 - \b is click's mark for a paragraph to leave as it is
     config = load_config(config_path)
+    doubts = doubtful(config, find_config(config_path))
     logs.configure("error", "console")
-    ctx.exit(0 if run_async(_check(config, as_json=as_json)) else 1)
+    ctx.exit(0 if run_async(_check(config, doubts, as_json=as_json)) else 1)
 
 
-async def _check(config: Config, *, as_json: bool) -> bool:
+async def _check(config: Config, doubts: Sequence[Problem], *, as_json: bool) -> bool:
     fine = True
-    async for finding in checking.check(config):
+    async for finding in checking.check(config, doubts):
         fine = fine and finding.good is not False
         if as_json:
             print_json([{"good": finding.good, "what": finding.what, "text": finding.text}])

@@ -3,8 +3,8 @@
 `load` reads it, or reports every mistake in it at once.
 """
 
-from pbx_bridge.config.loading import load, parse
+from pbx_bridge.config.loading import doubtful, load, parse
 from pbx_bridge.config.problems import ConfigError, Problem
 from pbx_bridge.config.sections import Config, Pbx, defaults
 
-__all__ = ["Config", "ConfigError", "Pbx", "Problem", "defaults", "load", "parse"]
+__all__ = ["Config", "ConfigError", "Pbx", "Problem", "defaults", "doubtful", "load", "parse"]

@@ -10,10 +10,11 @@ from pydantic import ValidationError
 from pbx_bridge import gateways
 from pbx_bridge.config.lines import key_lines, nearest_line
 from pbx_bridge.config.problems import ConfigError, Mistake, Problem, key_name, mistakes, show
+from pbx_bridge.config.rules import known_lines, known_sequences
 from pbx_bridge.config.sections import Config, ConfiguredGateway, Tariff
 from pbx_bridge.config.values import did_you_mean
 from pbx_bridge.config.wording import given_variables, own_languages
-from pbx_bridge.core import number
+from pbx_bridge.core import doubts, number
 from pbx_bridge.core.delivery import Channel
 
 #: Tables that may be left out whole; validated all the same, so that their defaults are checked.
@@ -58,6 +59,21 @@ def parse(text: str, file: str, folder: Path) -> Config:
     return config
 
 
+def doubtful(config: Config, path: Path) -> tuple[Problem, ...]:
+    """Tell what is allowed in the rules of a file that loaded, but can hardly be meant.
+
+    Raises:
+        OSError: if the file cannot be read any more.
+
+    """
+    own = config.sequences()
+    own = {name: own[name] for name in config.sequence_tables}
+    found = [
+        Mistake(doubt.where, "", doubt.text) for doubt in doubts.doubts(config.rulebook(), own)
+    ]
+    return tuple(_placed(found, path.read_text(encoding="utf-8"), str(path)))
+
+
 def _validate(tables: dict[str, Any], folder: Path) -> tuple[list[Mistake], Config | None]:
     written = dict(tables)
     for name in _OPTIONAL_TABLES:
@@ -71,6 +87,8 @@ def _validate(tables: dict[str, Any], folder: Path) -> tuple[list[Mistake], Conf
         "mail_gateways": _sending(Channel.EMAIL, tables.get("gateways"), written["gateways"]),
         "variables": given_variables(tables),
         "languages": own_languages(tables),
+        "lines": known_lines(tables, _country(tables)),
+        "sequences": known_sequences(tables),
     }
     try:
         config = Config.model_validate(written, context=context)

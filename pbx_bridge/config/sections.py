@@ -27,6 +27,7 @@ from pbx_bridge.certificates import OptionalTls
 from pbx_bridge.config.alerting import Alerts
 from pbx_bridge.config.announcing import Announcing
 from pbx_bridge.config.limits import BurstSettings, LimitSettings, QuietHoursSettings
+from pbx_bridge.config.rules import NOTHING, RuleTables, SequenceTables, all_sequences, rulebook
 from pbx_bridge.config.values import (
     Age,
     Amount,
@@ -51,14 +52,16 @@ from pbx_bridge.config.values import (
     spell,
 )
 from pbx_bridge.config.webhooks import ConfiguredWebhook
-from pbx_bridge.config.wording import Replies, Translation, Variables
+from pbx_bridge.config.wording import Replies, Translation, Variables, our_text
 from pbx_bridge.core import number
 from pbx_bridge.core.call import Reason
 from pbx_bridge.core.delivery import Channel
-from pbx_bridge.core.languages import LANGUAGES, language
+from pbx_bridge.core.languages import LANGUAGES
 from pbx_bridge.core.limits import Budget
 from pbx_bridge.core.office import LineRules, Moment, ReasonRule, Rules
 from pbx_bridge.core.pricing import PriceList, to_micros
+from pbx_bridge.core.rules import SILENT_REASONS, USUAL_REASONS, Rule
+from pbx_bridge.core.sequence import Sequence
 from pbx_bridge.core.tracker import Inbound
 from pbx_bridge.core.wording import Wording
 from pbx_bridge.hooks import HookSettings
@@ -144,12 +147,6 @@ class Reasons(Section):
     conference_alone: ReasonSettings = ReasonSettings()
     lost_in_transfer: ReasonSettings = ReasonSettings()
     handled_by_application: ReasonSettings = ReasonSettings()
-
-
-#: Reasons whose callers are texted only where the file says so.
-SILENT_REASONS = frozenset(
-    {Reason.REJECTED, Reason.CONFERENCE_ALONE, Reason.LOST_IN_TRANSFER, Reason.HANDLED}
-)
 
 
 class Texting(Section):
@@ -558,6 +555,8 @@ class Config(Section):
         description="a table [[pbx]] for each PBX, with name, username and secret"
     )
     lines: tuple[Line, ...] = ()
+    rule_tables: RuleTables = Field(default=(), alias="rules")
+    sequence_tables: SequenceTables = Field(default={}, alias="sequences")
     gateways: dict[Name, InstanceOf[ConfiguredGateway]]
     spending: Spending
     hooks: Hooks | None = None
@@ -614,7 +613,41 @@ class Config(Section):
             zone=self.office.timezone,
             budget=self.spending.budget(),
             prices=self._prices(),
+            rulebook=self.rulebook(),
+            sequences=self.sequences(),
+            named_reasons=self._named_reasons(),
+            mail_route=self._mail_route(),
         )
+
+    def _named_reasons(self) -> frozenset[Reason]:
+        """Give the reasons that a rule of the office's own asks to do something about."""
+        named = [table.reasons for table in self.rule_tables if table.then != NOTHING]
+        return frozenset().union(*named)
+
+    def _mail_route(self) -> tuple[str, ...]:
+        """Name the gateways that e-mails to callers go through."""
+        return tuple(
+            name
+            for name, configured in self.gateways.items()
+            if configured.channel is Channel.EMAIL
+        )
+
+    def rulebook(self) -> tuple[Rule, ...]:
+        """Give the rules in the order in which they are asked, the built-in ones at the end."""
+        return rulebook(self.rule_tables, self.usual_reasons())
+
+    def usual_reasons(self) -> frozenset[Reason]:
+        """Give the reasons that a rule is about which names none."""
+        asked_for = {
+            Reason(name)
+            for name in Reasons.model_fields
+            if getattr(self.texting.reasons, name).text
+        }
+        return USUAL_REASONS | asked_for
+
+    def sequences(self) -> dict[str, Sequence]:
+        """Give the sequences by name, the built-in ones among them."""
+        return all_sequences(self.sequence_tables, self.office.language)
 
     def _prices(self) -> dict[str, PriceList]:
         return {name: configured.tariff.price_list() for name, configured in self.gateways.items()}
@@ -672,7 +705,7 @@ class Config(Section):
 def defaults(country: str = "US") -> Rules:
     """Give the rules of an office that configured nothing, for calls from every country."""
     texting = Texting.model_validate({}, context={"gateways": ["console"]})
-    return _rules(
+    rules = _rules(
         "the office",
         country,
         texting,
@@ -681,6 +714,7 @@ def defaults(country: str = "US") -> Rules:
         lines={},
         wording=Wording(office="the office"),
     )
+    return replace(rules, rulebook=rulebook(), sequences=all_sequences({}))
 
 
 def _rules(  # noqa: PLR0913 - the parts of the file
@@ -723,8 +757,8 @@ def _reason_rule(texting: Texting, name: str, code: str) -> ReasonRule:
     own: ReasonSettings = getattr(texting.reasons, name)
     template = texting.template
     if "template" not in texting.model_fields_set:  # ours, in the office's own language
-        template = language(code).first_text
-    translations = {one: of.first_text for one, of in LANGUAGES.items() if one != code}
+        template = our_text(code, name)
+    translations = {one: our_text(one, name) for one in LANGUAGES if one != code}
     translations |= {of.language: of.template_for(name) for of in texting.translations}
     return ReasonRule(
         text=Reason(name) not in SILENT_REASONS if own.text is None else own.text,

@@ -73,6 +73,12 @@ def own_languages(tables: Mapping[str, Any]) -> set[str]:
     return {code for code in found if isinstance(code, str)}
 
 
+def our_text(code: str, reason: str) -> str:
+    """Give our own first text in a language to a caller who was missed for this reason."""
+    ours = language(code)
+    return ours.voicemail_text if reason == Reason.VOICEMAIL_MESSAGE else ours.first_text
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -108,7 +114,7 @@ class Translation(_Table):
 
     def template_for(self, reason: str) -> str:
         """Give the text for a reason, in this language."""
-        return self.reasons.get(reason) or self.template or language(self.language).first_text
+        return self.reasons.get(reason) or self.template or our_text(self.language, reason)
 
 
 class Answers(_Table):

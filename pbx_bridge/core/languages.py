@@ -15,6 +15,10 @@ class Language:
 
     name: str  #: in English
     first_text: str  #: to a caller who was missed
+    voicemail_text: str  #: to one who left a message
+    second_text: str  #: the next business day: about the call, no offer, with a way out
+    mail_subject: str
+    mail: str  #: to a caller whose e-mail address is known; may have any characters
     opted_out: str  #: answers STOP; nothing in it may be advertising
     opted_in: str  #: answers START
     help: str  #: answers HELP: who this is, and whom to ask
@@ -34,6 +38,20 @@ LANGUAGES: Mapping[str, Language] = {
         first_text=(
             "Hello, this is {office}. Sorry that we missed your call just now."
             " We will call you back as soon as we can. Reply STOP to opt out."
+        ),
+        voicemail_text=(
+            "Hello, this is {office}. Thank you for your message, we have got it. We will call"
+            " you back as soon as we can. Reply STOP to opt out."
+        ),
+        second_text=(
+            "Hello, this is {office} about your call, which we missed. Do you still need us?"
+            " Call {office_number|us} or reply. Reply STOP to opt out."
+        ),
+        mail_subject="Your call to {office}",
+        mail=(
+            "Hello,\n\nthis is {office}. You called us, and we are sorry that we missed your"
+            " call. If you still need us, call {office_number|us} or reply to this"
+            " e-mail.\n\nIf you want no more messages from us, reply STOP."
         ),
         opted_out="{office}: you will get no more texts from us. Reply START to get them again.",
         opted_in=(
@@ -70,6 +88,21 @@ LANGUAGES: Mapping[str, Language] = {
         first_text=(
             "Hola, le escribe {office}. Lamentamos no haber podido atender su llamada."
             " Le llamaremos pronto. Responda STOP para darse de baja."
+        ),
+        voicemail_text=(
+            "Hola, le escribe {office}. Hemos recibido su mensaje de voz, gracias. Le"
+            " llamaremos pronto. Responda STOP para darse de baja."
+        ),
+        second_text=(
+            "Hola, le escribe {office} por su llamada, que no pudimos atender. Si nos necesita,"
+            " llame a {office_number|nuestra oficina} o responda. STOP para darse de baja."
+        ),
+        mail_subject="Su llamada a {office}",
+        mail=(
+            "Hola:\n\nle escribe {office}. Nos llamó y lamentamos no haber podido atender su"
+            " llamada. Si todavía nos necesita, llame a {office_number|nuestra oficina} o"
+            " responda a este correo.\n\nSi no desea recibir más mensajes nuestros, responda"
+            " STOP."
         ),
         opted_out=(
             "{office}: ha cancelado nuestros mensajes de texto."
@@ -109,6 +142,21 @@ LANGUAGES: Mapping[str, Language] = {
             "Bonjour, ici {office}. Nous n'avons pas pu prendre votre appel."
             " Nous vous rappellerons. STOP pour ne plus recevoir de SMS."
         ),
+        voicemail_text=(
+            "Bonjour, ici {office}. Merci pour votre message vocal. Nous vous rappellerons dès"
+            " que possible. STOP pour ne plus recevoir de SMS."
+        ),
+        second_text=(
+            "Bonjour, ici {office}. Nous avons manqué votre appel. Besoin de nous ? Appelez"
+            " {office_number|notre bureau} ou répondez. STOP pour ne plus recevoir de SMS."
+        ),
+        mail_subject="Votre appel à {office}",
+        mail=(
+            "Bonjour,\n\nici {office}. Vous nous avez appelés et nous n'avons malheureusement"
+            " pas pu prendre votre appel. Si vous avez encore besoin de nous, appelez"
+            " {office_number|notre bureau} ou répondez à cet e-mail.\n\nPour ne plus recevoir"
+            " de messages de notre part, répondez STOP."
+        ),
         opted_out=(
             "{office} : vous ne recevrez plus de SMS de notre part."
             " Répondez START pour en recevoir à nouveau."
@@ -147,6 +195,21 @@ LANGUAGES: Mapping[str, Language] = {
         first_text=(
             "Guten Tag, hier ist {office}. Leider haben wir Ihren Anruf verpasst."
             " Wir rufen Sie so bald wie möglich zurück."
+        ),
+        voicemail_text=(
+            "Guten Tag, hier ist {office}. Vielen Dank, wir haben Ihre Nachricht erhalten und"
+            " rufen Sie so bald wie möglich zurück."
+        ),
+        second_text=(
+            "Hier ist {office}. Wir haben Ihren Anruf verpasst. Brauchen Sie uns noch? Rufen"
+            " Sie {office_number|uns} an oder antworten Sie. STOP beendet diese SMS."
+        ),
+        mail_subject="Ihr Anruf bei {office}",
+        mail=(
+            "Guten Tag,\n\nhier ist {office}. Sie haben uns angerufen, und leider haben wir"
+            " Ihren Anruf verpasst. Wenn Sie uns noch brauchen, rufen Sie {office_number|uns}"
+            " an oder antworten Sie auf diese E-Mail.\n\nWenn Sie keine Nachrichten mehr von"
+            " uns möchten, antworten Sie STOP."
         ),
         opted_out=(
             "{office}: Sie erhalten keine SMS mehr von uns. Mit der Antwort START erhalten Sie"
@@ -194,6 +257,21 @@ LANGUAGES: Mapping[str, Language] = {
             "Buongiorno, qui {office}. Ci dispiace di non aver risposto alla sua chiamata."
             " La richiameremo appena possibile."
         ),
+        voicemail_text=(
+            "Buongiorno, qui {office}. Abbiamo ricevuto il suo messaggio vocale, grazie. La"
+            " richiameremo appena possibile."
+        ),
+        second_text=(
+            "Qui {office}: non abbiamo risposto alla sua chiamata. Le serve ancora aiuto?"
+            " Chiami {office_number|il nostro ufficio} o risponda. STOP per non ricevere SMS."
+        ),
+        mail_subject="La sua chiamata a {office}",
+        mail=(
+            "Buongiorno,\n\nqui {office}. Ci ha chiamato e ci dispiace di non aver risposto"
+            " alla sua chiamata. Se ha ancora bisogno di noi, chiami {office_number|il nostro"
+            " ufficio} o risponda a questa e-mail.\n\nSe non desidera ricevere altri messaggi"
+            " da noi, risponda STOP."
+        ),
         opted_out=(
             "{office}: non riceverà più i nostri SMS. Risponda START per riceverli di nuovo."
         ),
@@ -239,6 +317,20 @@ LANGUAGES: Mapping[str, Language] = {
             "Goedendag, dit is {office}. Helaas hebben wij uw oproep gemist."
             " Wij bellen u zo snel mogelijk terug."
         ),
+        voicemail_text=(
+            "Goedendag, dit is {office}. Dank u, wij hebben uw bericht ontvangen. Wij bellen u"
+            " zo snel mogelijk terug."
+        ),
+        second_text=(
+            "Goedendag, dit is {office}. Wij misten uw oproep. Heeft u ons nog nodig? Bel"
+            " {office_number|ons} of antwoord. STOP om geen sms meer te krijgen."
+        ),
+        mail_subject="Uw oproep naar {office}",
+        mail=(
+            "Goedendag,\n\ndit is {office}. U heeft ons gebeld en helaas hebben wij uw oproep"
+            " gemist. Heeft u ons nog nodig, bel dan {office_number|ons} of antwoord op deze"
+            " e-mail.\n\nWilt u geen berichten meer van ons, antwoord dan STOP."
+        ),
         opted_out=(
             "{office}: u ontvangt geen sms meer van ons. Antwoord START om ze weer te ontvangen."
         ),
@@ -282,6 +374,20 @@ LANGUAGES: Mapping[str, Language] = {
         name="Portuguese",
         first_text=(
             "Aqui é {office}. Lamentamos ter perdido a sua chamada. Ligaremos de volta em breve."
+        ),
+        voicemail_text=(
+            "Aqui é {office}. Obrigado, recebemos a sua mensagem de voz. Ligaremos de volta em"
+            " breve."
+        ),
+        second_text=(
+            "Aqui é {office}, sobre a sua chamada que perdemos. Ainda precisa de ajuda? Ligue"
+            " para {office_number|o nosso telefone} ou responda. STOP para cancelar."
+        ),
+        mail_subject="A sua chamada para {office}",
+        mail=(
+            "Bom dia,\n\naqui é {office}. Ligou-nos e lamentamos ter perdido a sua chamada. Se"
+            " ainda precisa de nós, ligue para {office_number|o nosso telefone} ou responda a"
+            " este e-mail.\n\nSe não quiser receber mais mensagens nossas, responda STOP."
         ),
         opted_out=(
             "{office}: deixou de receber as nossas mensagens. Responda START para voltar a receber."

@@ -1,7 +1,8 @@
 """Which follow-up a missed call gets: an office's rules, of which the first that matches wins.
 
 A rule is conditions that must all hold, and the name of a sequence, or nothing. A condition that
-is not set always holds.
+is not set always holds. But what the office's file leaves out is filled in where it is read
+(`config.rules`): unless a rule says otherwise it is about `USUAL_REASONS` and `USUAL_CALLERS`.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,17 @@ from enum import StrEnum
 from pbx_bridge.core.call import Reason
 from pbx_bridge.core.contact import CallerKind
 from pbx_bridge.core.hours import Track
+
+#: Rules are not asked about such calls: a person spoke to the caller, or nobody knows.
+NEVER_ASKED = frozenset({Reason.PERSON, Reason.FEED_GAP, Reason.PBX_RESTARTED, Reason.NEVER_ENDED})
+#: Reasons whose callers get nothing unless the file asks for it.
+SILENT_REASONS = frozenset(
+    {Reason.REJECTED, Reason.CONFERENCE_ALONE, Reason.LOST_IN_TRANSFER, Reason.HANDLED}
+)
+#: What a rule that names no reasons is about,
+USUAL_REASONS = frozenset(Reason) - NEVER_ASKED - SILENT_REASONS
+#: and one that names no callers: nobody is texted by mistake who is staff or blocked.
+USUAL_CALLERS = frozenset({CallerKind.NEW, CallerKind.KNOWN, CallerKind.CUSTOMER})
 
 
 class VoicemailOutcome(StrEnum):
@@ -139,6 +151,7 @@ class Rule:
     conditions: Conditions = ALWAYS
     sequence: str
     because: str = ""
+    built_in: bool = False  #: ours, after all of the office's own
 
 
 #: What holds where an office has no rules at all.

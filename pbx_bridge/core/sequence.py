@@ -53,15 +53,20 @@ class SequenceStep:
     words: str = ""
     translations: Mapping[str, str] = field(default_factory=dict)  #: of the words, by language
     subject: str = ""  #: of a mail
+    subjects: Mapping[str, str] = field(default_factory=dict)  #: of a mail, by language
     only: Conditions = ALWAYS  #: asked when the step is due
     due_in: timedelta | None = None  #: of a task: when it is overdue; None is the usual time
     owner: str = ""  #: of a task
     #: A text for which consent is needed where the law asks for it.
     needs_consent: bool = False
     event: str = ""  #: of a webhook: what to call it
-    subjects: Mapping[str, str] = field(default_factory=dict)  #: of a mail, by language
+
+    def words_in(self, language: str) -> str:
+        """Give the template in a language, or as it is; empty for the usual words."""
+        return self.translations.get(language, self.words)
 
     def subject_in(self, language: str) -> str:
+        """Give the subject's template in a language, or as it is."""
         return self.subjects.get(language, self.subject)
 
 

@@ -63,6 +63,9 @@ VARIABLES: Mapping[str, Variable] = {
             may_be_absent=True,
         ),
         Variable(
+            name="calls", meaning="how many missed calls this is about, a number", example="2"
+        ),
+        Variable(
             name="time", meaning="when the call came, in the office's zone", example="3:05 pm"
         ),
         Variable(
@@ -122,24 +125,28 @@ def _right(name: str, usable: Collection[str]) -> str:
 
 def of_call(  # noqa: PLR0913 - where each value comes from
     call: Call,
-    caller: Number,
+    caller: Number | None,
     *,
     line_name: str,
     office: str,
     zone: tzinfo,
     code: str,
+    known_as: str = "",
     next_open: str = "",
+    calls: int = 1,
 ) -> dict[str, str]:
     """Give the values that a call has, in the language `code`. All hostile, so all data.
 
-    `next_open` is in words already (`in_words`).
+    `known_as` is what the office itself calls the caller, `next_open` is in words already
+    (`in_words`).
     """
     began = call.began.astimezone(zone)
     return {
         "line": call.line or office,  # a record may not know which line it was
         "line_name": line_name,
-        "caller": caller.e164,
-        "caller_name": caller_name(call.caller.name),
+        "caller": caller.e164 if caller is not None else clean(call.caller.number),
+        "caller_name": known_as or caller_name(call.caller.name),
+        "calls": str(calls),
         "time": clock(began, code),
         "day": language(code).days[began.weekday()],
         "next_open": next_open,

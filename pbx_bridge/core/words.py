@@ -25,7 +25,7 @@ def for_staff(facts: Facts, step: SequenceStep) -> str:
 def _template(facts: Facts, step: SequenceStep) -> str:
     code = facts.language
     if step.words:
-        return step.translations.get(code, step.words)
+        return step.words_in(code)
     usual = facts.rules.reasons.get(facts.call.reason)
     assert usual is not None  # noqa: S101 - without one nothing is done about the call
     return usual.template_in(code)

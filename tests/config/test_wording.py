@@ -44,8 +44,8 @@ MISTAKES = [
         "[texting]\ntemplate = '{xyz}'",
         (
             'texting.template = "{xyz}": unknown placeholder {xyz}; known are {office},'
-            " {office_number}, {line}, {line_name}, {caller}, {caller_name}, {time}, {day},"
-            " {booking_link}"
+            " {office_number}, {line}, {line_name}, {caller}, {caller_name}, {calls}, {time},"
+            " {day}, {booking_link}"
         ),
     ),
     (

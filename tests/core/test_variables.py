@@ -67,6 +67,7 @@ def test_a_call_gives_its_values() -> None:
         "line_name": "Sales",
         "caller": "+12125550142",
         "caller_name": "Baker Ann",
+        "calls": "1",
         "time": "3:05 pm",
         "day": "Tuesday",
         "next_open": "",

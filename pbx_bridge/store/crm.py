@@ -1,0 +1,5 @@
+from sqlalchemy import Connection
+
+
+def status(tx: Connection, number: str) -> str:
+    return ""
