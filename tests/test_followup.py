@@ -193,7 +193,7 @@ async def test_who_is_called_back_before_the_text_is_due_gets_none(db: Database)
     (message,) = await office.claim(16)
     assert message.state is State.QUEUED, "the line is open: it waits"
     office.wait(10).gone("t", "desk")
-    (message,) = await office.queued()
+    (message,) = await office.claim(1)
     assert (message.state, message.code) == (State.CANCELLED, "spoken_since")
 
 
