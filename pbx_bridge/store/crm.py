@@ -1,5 +1,0 @@
-from sqlalchemy import Connection
-
-
-def status(tx: Connection, number: str) -> str:
-    return ""
