@@ -28,6 +28,7 @@ class AlertKind(StrEnum):
     LOOP = "loop"  #: a machine answers us; subject: the number
     SPENDING = "spending"  #: a spending limit was reached
     BURST = "burst"  #: too many texts at once: the burst breaker opened or closed
+    TASK = "task"  #: a missed caller still waits for a call, too long; subject: the number
 
 
 TITLES = {
@@ -43,6 +44,7 @@ TITLES = {
     AlertKind.LOOP: "a machine answers our texts",
     AlertKind.SPENDING: "a spending limit was reached",
     AlertKind.BURST: "too many texts at once",
+    AlertKind.TASK: "a missed caller still waits",
 }
 
 Group = tuple[AlertKind, str]
