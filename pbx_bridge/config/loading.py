@@ -18,7 +18,10 @@ from pbx_bridge.core import doubts, number
 from pbx_bridge.core.delivery import Channel
 
 #: Tables that may be left out whole; validated all the same, so that their defaults are checked.
-_OPTIONAL_TABLES = ("texting", "replies", "spending", "database", "retention", "logging")
+_OPTIONAL_TABLES = (
+    *("texting", "replies", "spending", "tasks", "recovery"),
+    *("database", "retention", "logging"),
+)
 _TOML_PLACE = re.compile(r"(?P<what>.*) \(at (?:line (?P<line>\d+), column \d+|end of document)\)")
 
 

@@ -3,9 +3,9 @@
 Descriptions and examples of the fields are what mistakes are explained with.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import quote
@@ -27,7 +27,9 @@ from pbx_bridge.certificates import OptionalTls
 from pbx_bridge.config.alerting import Alerts
 from pbx_bridge.config.announcing import Announcing
 from pbx_bridge.config.limits import BurstSettings, LimitSettings, QuietHoursSettings
+from pbx_bridge.config.recovery import BookingSettings, Recovery
 from pbx_bridge.config.rules import NOTHING, RuleTables, SequenceTables, all_sequences, rulebook
+from pbx_bridge.config.tasks import DigestSettings, Tasks
 from pbx_bridge.config.values import (
     Age,
     Amount,
@@ -65,6 +67,7 @@ from pbx_bridge.core.sequence import Sequence
 from pbx_bridge.core.tracker import Inbound
 from pbx_bridge.core.wording import Wording
 from pbx_bridge.hooks import HookSettings
+from pbx_bridge.reminder import Reminding
 from pbx_bridge.secret import Secret
 from pbx_bridge.sender import Terms
 from pbx_bridge.sources.ami.source import AmiAccess
@@ -563,6 +566,10 @@ class Config(Section):
     announce: Announcing | None = None
     alerts: Alerts | None = None
     webhooks: tuple[ConfiguredWebhook, ...] = ()
+    tasks: Tasks
+    digest: DigestSettings | None = None
+    recovery: Recovery
+    bookings: BookingSettings | None = None
     database: DatabaseSettings
     retention: Retention
     logging: Logging
@@ -593,6 +600,30 @@ class Config(Section):
         """Make all that is told what happens, by name; they connect when they are entered."""
         return {webhook.name: webhook.build() for webhook in self.webhooks}
 
+    @field_validator("bookings")
+    def _heard(
+        cls, bookings: BookingSettings | None, info: ValidationInfo
+    ) -> BookingSettings | None:
+        if bookings is not None and info.data.get("hooks", bookings) is None:
+            raise ValueError("nobody could call us; add [hooks] with public_url")
+        return bookings
+
+    def reminding(self, business_day: Callable[[date], bool]) -> Reminding:
+        """Give what the reminder needs to know; `business_day` is the office's calendar."""
+        zone = self.office.timezone
+        return Reminding(
+            office=self.office.name,
+            zone=zone,
+            escalations=self.tasks.escalations(),
+            definition=self.recovery.definition(),
+            mail=None if self.digest is None else self.digest.daily_mail(zone, business_day),
+        )
+
+    def own_numbers(self) -> frozenset[str]:
+        """Give the numbers that are nobody's but the office's."""
+        own = (*self.office.own_numbers, *self._lines())
+        return frozenset(number for number in own if number.startswith("+"))
+
     def rules(self) -> Rules:
         """Give the settings as the policy needs them."""
         allowed = self.texting.allowed_countries
@@ -601,9 +632,7 @@ class Config(Section):
             self.office.name,
             self.office.country,
             self.texting,
-            own_numbers=frozenset(
-                own for own in (*self.office.own_numbers, *lines) if own.startswith("+")
-            ),
+            own_numbers=self.own_numbers(),
             allowed=number.family(self.office.country) if allowed is None else allowed,
             lines=lines,
             wording=self.wording(),
@@ -617,6 +646,10 @@ class Config(Section):
             sequences=self.sequences(),
             named_reasons=self._named_reasons(),
             mail_route=self._mail_route(),
+            min_conversation=self.recovery.min_conversation,
+            holdout=self.recovery.holdout(self.office.name),
+            task_due_in=self.tasks.due_in,
+            task_expires_after=self.tasks.expires_after,
         )
 
     def _named_reasons(self) -> frozenset[Reason]:

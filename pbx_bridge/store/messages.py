@@ -115,6 +115,11 @@ def existing(tx: Connection, message_id: int) -> MessageRecord:
     return row
 
 
+def has_key(tx: Connection, key: str) -> bool:
+    """Tell whether there is a message of this key."""
+    return tx.execute(select(table.c.id).where(table.c.key == key)).first() is not None
+
+
 def of_call(tx: Connection, call_row: int) -> list[MessageRecord]:
     query = select(table).where(table.c.call == call_row).order_by(table.c.id)
     return [record(row) for row in tx.execute(query)]

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Table, select
 from pbx_bridge.core.delivery import State
 from pbx_bridge.store.schema import (
     alert,
+    booking,
     call,
     gap,
     message,
@@ -18,6 +19,7 @@ from pbx_bridge.store.schema import (
     receipt,
     reply,
     step,
+    task,
 )
 
 BATCH = 500
@@ -27,8 +29,8 @@ BATCH = 500
 class Retention:
     """For how long what is kept, in days.
 
-    A call takes its steps and decisions with it; `messages` counts also for replies, receipts and
-    alerts, which have the same words in them.
+    A call takes its steps and decisions with it; `calls` counts also for tasks and bookings.
+    `messages` counts also for replies, receipts and alerts, which have the same words in them.
     """
 
     calls: int = 365
@@ -57,6 +59,10 @@ def prune(tx: Connection, now: datetime, keep: Retention, batch: int = BATCH) ->
     deleted += _delete(
         tx, call, ended_calls & (call.c.began < now - timedelta(days=keep.calls)), batch
     )
+    told_of = now - timedelta(days=keep.calls)
+    ended_tasks = task.c.closed_at.is_not(None)
+    deleted += _delete(tx, task, ended_tasks & (task.c.created_at < told_of), batch)
+    deleted += _delete(tx, booking, booking.c.at < told_of, batch)
     deleted += _delete(
         tx, outbound_call, outbound_call.c.began < now - timedelta(days=keep.outbound_calls), batch
     )
