@@ -26,6 +26,7 @@ from pbx_bridge import gateways, ports
 from pbx_bridge.certificates import OptionalTls
 from pbx_bridge.config.alerting import Alerts
 from pbx_bridge.config.announcing import Announcing
+from pbx_bridge.config.contacts import Contacts
 from pbx_bridge.config.limits import BurstSettings, LimitSettings, QuietHoursSettings
 from pbx_bridge.config.values import (
     Age,
@@ -562,6 +563,7 @@ class Config(Section):
     hooks: Hooks | None = None
     announce: Announcing | None = None
     alerts: Alerts | None = None
+    contacts: Contacts = Contacts()
     database: DatabaseSettings
     retention: Retention
     logging: Logging
