@@ -22,6 +22,7 @@ from pbx_bridge.alerts.alerter import Alerter, Targets
 from pbx_bridge.announcer import Announcer
 from pbx_bridge.clock import utc_now
 from pbx_bridge.config import Config, ConfigError, Pbx, load
+from pbx_bridge.contacts.sync import ContactSync
 from pbx_bridge.conversation import Conversation
 from pbx_bridge.core.alerting import AlertKind, Pace
 from pbx_bridge.core.call import Call
@@ -49,7 +50,7 @@ PRUNE_EVERY = timedelta(hours=6)
 #: A trunk that brought no call for so long is no longer known as one by experience.
 TRUNKS_SINCE = timedelta(days=30)
 #: Changed settings of these sections count from the next start.
-FIXED_SECTIONS = ("pbx", "database", "hooks", "announce")
+FIXED_SECTIONS = ("pbx", "database", "hooks", "announce", "contacts")
 
 log = structlog.get_logger()
 
@@ -159,6 +160,11 @@ class Service:
 
         self._announcer = _announcer(config)
         self._alerter = Alerter(db, _targets(config, self._gateways), now=utc_now)
+        self._contacts = ContactSync(
+            db,
+            [source.source(config.office.country) for source in config.contacts.sources],
+            now=utc_now,
+        )
         announce: Announce = self._announcer.announce if self._announcer else lambda _: None
 
         def new_key() -> str:
@@ -224,6 +230,7 @@ class Service:
                 tasks.create_task(self._followup.recover_gaps(), name="recovery"),
                 tasks.create_task(self._sequencer.run(), name="sequencer"),
                 tasks.create_task(self._prune(), name="retention"),
+                tasks.create_task(self._contacts.run(), name="contacts"),
                 tasks.create_task(self._reload(reload), name="reload"),
             ]
             # What is in hand may still need these.

@@ -46,12 +46,11 @@ def about_the_caller(
         return _ruled(facts)
     since = since or call.began
     known = callers.caller(tx, number.e164, number.national, since)
-    contact = contacts.of_number(tx, number.e164)
+    contact, customer = contacts.of_number(tx, number.e164), crm.get(tx, number.e164)
     facts = replace(
         facts,
-        contact=NOBODY if contact is None else contact.contact,
-        in_contacts=contact is not None,
-        crm_status=crm.status(tx, number.e164),
+        contact=None if contact is None else contact.contact,
+        crm_status="" if customer is None else customer.status,
         missed_at=callers.missed(tx, number.e164, now, row),
         opted_out_at=known.opted_out_at,
         muted_until=known.muted_until,
@@ -84,7 +83,7 @@ def about_the_text(tx: Connection, facts: Facts) -> Facts:
         facts,
         held_out=_held_out(number, rules, now),
         last_text=counted.last_about_line,
-        zones=zones_of(number, rules, facts.contact, first=True) if _minds_the_hour(facts) else (),
+        zones=zones_of(number, rules, facts.who, first=True) if _minds_the_hour(facts) else (),
         counts=Counts(
             number_day=counted.day,
             number_week=counted.week,

@@ -129,7 +129,7 @@ class Steps:
     def _clocks(self, facts: Facts) -> Clocks:
         rules, number = self.rules, facts.number
         caller = (
-            () if number is None else history.zones_of(number, rules, facts.contact, first=False)
+            () if number is None else history.zones_of(number, rules, facts.who, first=False)
         )
         schedule = rules.hours.of(facts.call.line)
         return Clocks(schedule=schedule, office=schedule.zone, caller=caller)
@@ -281,7 +281,7 @@ class Steps:
         definition: SequenceStep,
         now: datetime,
     ) -> Skip | int | None:
-        address, route = facts.contact.email, self.rules.mail_route
+        address, route = facts.who.email, self.rules.mail_route
         if not address:
             return Skip(SkipReason.NO_ADDRESS, "no e-mail address of the caller is known")
         if not route:
@@ -326,13 +326,13 @@ class Steps:
             follow_up=told.row_id,
             call_row=told.call_row,
             recipient=told.recipient,
-            name=facts.contact.name or facts.call.caller.name,
+            name=facts.who.name or facts.call.caller.name,
             line=told.line,
             title=words.for_staff(facts, definition),
             now=now,
             due_at=begins + (definition.due_in or self.rules.task_due_in),
             expires_at=now + self.rules.task_expires_after,
-            owner=definition.owner or facts.contact.owner,
+            owner=definition.owner or facts.who.owner,
         )
         happening = payloads.task_opened(
             self._new_key(),

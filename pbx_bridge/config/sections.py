@@ -26,6 +26,7 @@ from pbx_bridge import gateways, ports
 from pbx_bridge.certificates import OptionalTls
 from pbx_bridge.config.alerting import Alerts
 from pbx_bridge.config.announcing import Announcing
+from pbx_bridge.config.contacts import Contacts
 from pbx_bridge.config.limits import BurstSettings, LimitSettings, QuietHoursSettings
 from pbx_bridge.config.recovery import BookingSettings, Recovery
 from pbx_bridge.config.rules import NOTHING, RuleTables, SequenceTables, all_sequences, rulebook
@@ -570,6 +571,7 @@ class Config(Section):
     digest: DigestSettings | None = None
     recovery: Recovery
     bookings: BookingSettings | None = None
+    contacts: Contacts = Contacts()
     database: DatabaseSettings
     retention: Retention
     logging: Logging

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
+from pbx_bridge.core import acquaintance
 from pbx_bridge.core.call import Call, Reason
 from pbx_bridge.core.contact import NOBODY, CallerKind, Contact
 from pbx_bridge.core.follow_up import text_at_once
@@ -39,8 +40,7 @@ class Facts:
     )
 
     # for ABOUT_THE_CALLER
-    contact: Contact = NOBODY
-    in_contacts: bool = False
+    contact: Contact | None = None
     crm_status: str = ""
     missed_at: Sequence[datetime] = ()  #: this caller's missed calls before this one
     calls: int = 1  #: missed, that the follow-up is about, with this one
@@ -62,6 +62,11 @@ class Facts:
     counts: Counts = NOTHING_COUNTED
     spent: Spent = NOTHING_SPENT
     burst: str = ""  #: why the burst breaker holds back this text; empty if it does not
+
+    @property
+    def who(self) -> Contact:
+        """What the office knows of the caller, if anything."""
+        return self.contact or NOBODY
 
     @property
     def rule(self) -> ReasonRule | None:
@@ -105,7 +110,7 @@ class Facts:
         """In which the caller is written to: the contact's, the line's, the country's."""
         line = self.rules.line(self.call.line)
         region = self.number.region if self.number else ""
-        return self.contact.language or self.rules.wording.language_for(
+        return self.who.language or self.rules.wording.language_for(
             line.language if line else "", region
         )
 
@@ -132,14 +137,14 @@ def situation(facts: Facts) -> Situation:
         extensions=frozenset(rung.endpoint for rung in call.rung),
         track=facts.track,
         caller=caller_kind(facts),
-        tags=facts.contact.tags,
+        tags=facts.who.tags,
         language=facts.language,
         country=number.region if number else "",
         wait=timedelta(seconds=call.queue.wait_seconds if call.queue else 0),
         ring=timedelta(seconds=call.ring_seconds),
         voicemail=_VOICEMAIL.get(call.reason, VoicemailOutcome.NOT_REACHED),
         missed_at=facts.missed_at,
-        has_email=bool(facts.contact.email),
+        has_email=bool(facts.who.email),
         consented=facts.consented,
         crm_status=facts.crm_status,
     )
@@ -147,8 +152,9 @@ def situation(facts: Facts) -> Situation:
 
 def caller_kind(facts: Facts) -> CallerKind:
     """Tell what kind of caller it is."""
-    if facts.number is None or facts.call.caller.withheld:
-        return CallerKind.ANONYMOUS
-    if facts.contact.kind is not CallerKind.KNOWN:
-        return facts.contact.kind
-    return CallerKind.KNOWN if facts.in_contacts or not facts.stranger else CallerKind.NEW
+    return acquaintance.caller_kind(
+        facts.contact,
+        withheld=facts.call.caller.withheld,
+        stranger=facts.stranger,
+        has_number=facts.number is not None,
+    )

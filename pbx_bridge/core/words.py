@@ -1,5 +1,6 @@
 """What a text, a mail or a task about a missed call says."""
 
+from pbx_bridge.core.acquaintance import greeting_name
 from pbx_bridge.core.facts import Facts
 from pbx_bridge.core.sequence import SequenceStep
 from pbx_bridge.core.text import LONGEST, fill, shorten
@@ -48,7 +49,7 @@ def values(facts: Facts) -> dict[str, str]:
         office=rules.office,
         zone=rules.wording.zone,
         code=facts.language,
-        known_as=facts.contact.name,
+        known_as=greeting_name(facts.contact, call.caller.name),
         next_open=opens,
         calls=facts.calls,
     )

@@ -350,6 +350,13 @@ def pbx_of(tx: Connection, row_id: int) -> str:
     return str(tx.execute(select(table.c.pbx).where(table.c.id == row_id)).scalar_one())
 
 
+def of_numbers(tx: Connection, numbers: Sequence[str], *, limit: int) -> list[CallRecord]:
+    """Give the newest calls from some numbers first, each in E.164."""
+    query = _records().where(table.c.caller_e164.in_(numbers))
+    query = query.order_by(table.c.began.desc(), table.c.id.desc()).limit(limit)
+    return [_record(row) for row in tx.execute(query)]
+
+
 def find(tx: Connection, ref: int | str) -> CallRecord | None:
     """Find a call by its row id or its Uniqueid; of several PBXs or boots the newest."""
     text = str(ref)

@@ -137,6 +137,13 @@ def recent(
     return [record(row) for row in tx.execute(query)]
 
 
+def of_numbers(tx: Connection, numbers: Collection[str], *, limit: int) -> list[MessageRecord]:
+    """Give the newest messages to some numbers first."""
+    query = select(table).where(table.c.recipient.in_(numbers))
+    query = query.order_by(table.c.created_at.desc(), table.c.id.desc()).limit(limit)
+    return [record(row) for row in tx.execute(query)]
+
+
 def attempts_of(tx: Connection, message_ids: Collection[int]) -> list[AttemptRecord]:
     """Give every request to a gateway about these messages, in the order they were made."""
     query = select(attempt).where(attempt.c.message.in_(message_ids)).order_by(attempt.c.id)

@@ -446,6 +446,7 @@ contact = Table(
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
     Index(None, "name"),
+    Index(None, "email"),
     comment="Somebody whom the office knows; `edited` names the fields that a person set by hand",
 )
 

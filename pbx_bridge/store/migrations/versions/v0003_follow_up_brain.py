@@ -135,6 +135,7 @@ def _contacts() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_contact"),
     )
     op.create_index("ix_contact_name", "contact", ["name"])
+    op.create_index("ix_contact_email", "contact", ["email"])
     op.create_table(
         "contact_number",
         sa.Column("number", sa.String(20), nullable=False),
