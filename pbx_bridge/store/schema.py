@@ -519,14 +519,30 @@ event_delivery = Table(
     Column("destination", String(64), nullable=False),
     Column("state", String(16), nullable=False),
     Column("attempts", Integer, nullable=False),
+    Column("wanted_at", UtcTime, nullable=False),
     Column("due_at", UtcTime, nullable=False),
     Column("detail", Text, nullable=False),
     Column("code", String(32), nullable=False),
     Column("updated_at", UtcTime, nullable=False),
     UniqueConstraint("event", "destination"),
-    Index(None, "state", "due_at"),
-    Index(None, "destination", "state"),
-    comment="An event on its way to one webhook or CRM",
+    Index(None, "destination", "state", "event"),
+    Index(None, "updated_at"),
+    comment="An event on its way to one webhook or CRM; `wanted_at` is when it was first to go",
+)
+
+destination = Table(
+    "destination",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("failing_since", UtcTime),
+    Column("until", UtcTime),
+    Column("told", Boolean, nullable=False),
+    Column("disabled", Boolean, nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    comment="How a webhook or CRM stands that events go to; `until` is before when it gets nothing",
 )
 
 crm_contact = Table(

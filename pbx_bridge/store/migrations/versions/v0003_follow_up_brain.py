@@ -193,6 +193,7 @@ def _events() -> None:
         sa.Column("destination", sa.String(64), nullable=False),
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("wanted_at", UtcTime(), nullable=False),
         sa.Column("due_at", UtcTime(), nullable=False),
         sa.Column("detail", sa.Text(), nullable=False),
         sa.Column("code", sa.String(32), nullable=False),
@@ -204,9 +205,24 @@ def _events() -> None:
         sa.UniqueConstraint("event", "destination", name="uq_event_delivery_event_destination"),
     )
     op.create_index(
-        "ix_event_delivery_destination_state", "event_delivery", ["destination", "state"]
+        "ix_event_delivery_destination_state_event",
+        "event_delivery",
+        ["destination", "state", "event"],
     )
-    op.create_index("ix_event_delivery_state_due_at", "event_delivery", ["state", "due_at"])
+    op.create_index("ix_event_delivery_updated_at", "event_delivery", ["updated_at"])
+    op.create_table(
+        "destination",
+        sa.Column("name", sa.String(64), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("failing_since", UtcTime(), nullable=True),
+        sa.Column("until", UtcTime(), nullable=True),
+        sa.Column("told", sa.Boolean(), nullable=False),
+        sa.Column("disabled", sa.Boolean(), nullable=False),
+        sa.Column("fingerprint", sa.String(64), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("updated_at", UtcTime(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_destination"),
+    )
     op.create_table(
         "crm_contact",
         sa.Column("destination", sa.String(64), nullable=False),
