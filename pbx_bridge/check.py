@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 from pbx_bridge import ports
 from pbx_bridge.clock import utc_now
 from pbx_bridge.config import Config, Pbx
+from pbx_bridge.config.connectors import ConfiguredConnector
 from pbx_bridge.config.sections import ConfiguredGateway
-from pbx_bridge.ports import GatewayProblem
+from pbx_bridge.ports import DestinationProblem, GatewayProblem
 from pbx_bridge.sources.ami import problems, snapshot
 from pbx_bridge.sources.ami.borrowed import borrowed
 from pbx_bridge.sources.ami.frames import Frame
@@ -54,6 +55,8 @@ async def check(config: Config) -> AsyncIterator[Finding]:
     async with borrowed(pbx.access() for pbx in config.pbx) as pbxs:
         for name, configured in config.gateways.items():
             yield await _gateway(name, configured, config.surroundings(name, pbxs))
+    for name, connector in config.connectors.items():
+        yield await _connector(name, connector, config.surroundings(name))
 
     yield _hooks(config)
     yield _alerts(config)
@@ -155,4 +158,15 @@ async def _gateway(name: str, configured: ConfiguredGateway, around: ports.Surro
         async with configured.build(around) as gateway:
             return _right(what, await gateway.check())
     except GatewayProblem as problem:
+        return _wrong(what, str(problem))
+
+
+async def _connector(
+    name: str, configured: ConfiguredConnector, around: ports.Surroundings
+) -> Finding:
+    what = f"connector {name}"
+    try:
+        async with configured.build(around) as crm:
+            return _right(what, await crm.check())
+    except DestinationProblem as problem:
         return _wrong(what, str(problem))

@@ -26,6 +26,7 @@ from pbx_bridge import gateways, ports
 from pbx_bridge.certificates import OptionalTls
 from pbx_bridge.config.alerting import Alerts
 from pbx_bridge.config.announcing import Announcing
+from pbx_bridge.config.connectors import ConfiguredConnector
 from pbx_bridge.config.limits import BurstSettings, LimitSettings, QuietHoursSettings
 from pbx_bridge.config.values import (
     Age,
@@ -558,6 +559,7 @@ class Config(Section):
     )
     lines: tuple[Line, ...] = ()
     gateways: dict[Name, InstanceOf[ConfiguredGateway]]
+    connectors: dict[Name, InstanceOf[ConfiguredConnector]] = Field(default_factory=dict)
     spending: Spending
     hooks: Hooks | None = None
     announce: Announcing | None = None
@@ -646,6 +648,7 @@ class Config(Section):
             name=name,
             office=self.office.name,
             country=self.office.country,
+            zone=self.office.timezone,
             hook_url=self.hooks.url_of(name) if self.hooks is not None else "",
             pbxs=pbxs or {},
         )

@@ -1,8 +1,8 @@
-"""One module per CRM that is told what happens, and asked who a caller is.
+"""Other programs that are told what happens: webhooks, and CRMs. One file each.
 
-A module exports `Settings`, a pydantic model of its section of the configuration, found by its
-`type`, and `Destination(settings, around)`, a `pbx_bridge.ports.Crm`. A new file here is a new
-kind.
+The module of a CRM exports `Settings`, a pydantic model of its section of the configuration, found
+by its `type`, and `Destination(settings, around)`, a `pbx_bridge.ports.Crm`. A new file here is a
+new kind; what begins with `webhook` is none.
 """
 
 import importlib
@@ -10,7 +10,11 @@ import pkgutil
 from types import ModuleType
 
 KINDS = tuple(
-    sorted(found.name for found in pkgutil.iter_modules(__path__) if not found.name.startswith("_"))
+    sorted(
+        found.name
+        for found in pkgutil.iter_modules(__path__)
+        if not found.name.startswith(("_", "webhook"))
+    )
 )
 
 

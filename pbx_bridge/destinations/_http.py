@@ -126,11 +126,14 @@ class Api:
             if answer.status in range(200, 300) or answer.status in also:
                 return answer
             failure = refusal(answer, self.vendor, writes=writes)
-            mendable = failure.code not in self.vendor.forbidden_codes
-            if answer.status == UNAUTHORISED and mendable and not fresh and self._access.expired():
+            aged = answer.status == UNAUTHORISED and not fresh
+            if aged and not self._lacks_rights(failure) and self._access.expired():
                 fresh = True  # once: a token that was given just now is not refused for its age
                 continue
             raise NotDone(without(failure, (proof.rpartition(" ")[2],)))
+
+    def _lacks_rights(self, failure: Failure) -> bool:
+        return isinstance(failure, Rejected) and failure.code in self.vendor.forbidden_codes
 
 
 async def exchange(  # noqa: PLR0913 - the parts of a request

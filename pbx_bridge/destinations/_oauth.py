@@ -1,4 +1,4 @@
-"""Access by OAuth 2: a token for an hour or so, fetched when there is none (RFC 6749, 4.4 and 6)."""
+"""Access by OAuth 2 (RFC 6749, 4.4 and 6): a token for an hour or so, fetched when it is needed."""
 
 import asyncio
 from collections.abc import Callable, Mapping
