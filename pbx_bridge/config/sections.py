@@ -51,6 +51,7 @@ from pbx_bridge.config.values import (
     not_empty,
     spell,
 )
+from pbx_bridge.config.webhooks import ConfiguredWebhook
 from pbx_bridge.config.wording import Replies, Translation, Variables
 from pbx_bridge.core import number
 from pbx_bridge.core.call import Reason
@@ -564,6 +565,7 @@ class Config(Section):
     hooks: Hooks | None = None
     announce: Announcing | None = None
     alerts: Alerts | None = None
+    webhooks: tuple[ConfiguredWebhook, ...] = ()
     database: DatabaseSettings
     retention: Retention
     logging: Logging
@@ -577,6 +579,22 @@ class Config(Section):
                 raise misplaced("two PBXs have this name; give each its own", index, "name")
             seen.add(pbx.name)
         return pbxs
+
+    @field_validator("webhooks")
+    @classmethod
+    def _webhook_names_differ(
+        cls, webhooks: tuple[ConfiguredWebhook, ...]
+    ) -> tuple[ConfiguredWebhook, ...]:
+        seen = set()
+        for index, webhook in enumerate(webhooks):
+            if webhook.name in seen:
+                raise misplaced("two webhooks have this name; give each its own", index, "name")
+            seen.add(webhook.name)
+        return webhooks
+
+    def destinations(self) -> dict[str, ports.Destination]:
+        """Make all that is told what happens, by name; they connect when they are entered."""
+        return {webhook.name: webhook.build() for webhook in self.webhooks}
 
     def rules(self) -> Rules:
         """Give the settings as the policy needs them."""

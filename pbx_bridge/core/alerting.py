@@ -28,6 +28,7 @@ class AlertKind(StrEnum):
     LOOP = "loop"  #: a machine answers us; subject: the number
     SPENDING = "spending"  #: a spending limit was reached
     BURST = "burst"  #: too many texts at once: the burst breaker opened or closed
+    DESTINATION = "destination"  #: a webhook or CRM cannot be told; subject: its name
 
 
 TITLES = {
@@ -43,6 +44,7 @@ TITLES = {
     AlertKind.LOOP: "a machine answers our texts",
     AlertKind.SPENDING: "a spending limit was reached",
     AlertKind.BURST: "too many texts at once",
+    AlertKind.DESTINATION: "a webhook or CRM failed or recovered",
 }
 
 Group = tuple[AlertKind, str]

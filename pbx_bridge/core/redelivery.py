@@ -161,7 +161,7 @@ def _held(
     dead = failing.failing_since is not None and now - failing.failing_since >= schedule.life
     return Fate(
         state=DeliveryState.WAITING,
-        due_at=now + wait,
+        due_at=now,  # as soon as the destination is back
         standing=replace(failing, until=now + wait),
         detail=result.reason,
         code=code,
