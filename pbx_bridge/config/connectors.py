@@ -1,5 +1,6 @@
 """[connectors.NAME]: the office's CRM, told of calls and texts, and asked who a caller is."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -9,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pbx_bridge import crm, destinations, ports
 from pbx_bridge.config.problems import Mistake, mistakes, show
 from pbx_bridge.config.values import Duration, did_you_mean
+
+#: Short, since it stands in every row of what was told.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,49}")
 
 
 class Upkeep(BaseModel):
@@ -54,6 +58,10 @@ def read(
         kind = table.get("type") if isinstance(table, dict) else None
         if not isinstance(table, dict):
             found.append(Mistake(path, "", "not a table; write [connectors.NAME]"))
+        elif _NAME.fullmatch(name) is None:
+            found.append(
+                Mistake(path, "", "not such a name; at most 50 of letters, digits, - and _")
+            )
         elif kind is None:
             known = ", ".join(destinations.KINDS)
             found.append(Mistake((*path, "type"), "", f"missing; one of {known}"))

@@ -582,6 +582,16 @@ class Config(Section):
 
     @field_validator("webhooks")
     @classmethod
+    def _no_connector_has_the_name(
+        cls, webhooks: tuple[ConfiguredWebhook, ...], info: ValidationInfo
+    ) -> tuple[ConfiguredWebhook, ...]:
+        for index, webhook in enumerate(webhooks):
+            if webhook.name in info.data.get("connectors", {}):
+                raise misplaced("a connector has this name; give each its own", index, "name")
+        return webhooks
+
+    @field_validator("webhooks")
+    @classmethod
     def _webhook_names_differ(
         cls, webhooks: tuple[ConfiguredWebhook, ...]
     ) -> tuple[ConfiguredWebhook, ...]:

@@ -97,14 +97,13 @@ def _missed_call(happening: Happening, data: Mapping[str, Any], zone: tzinfo) ->
     line = _text(data, "line_name") or _text(data, "line")
     began = _time(data, "began") or happening.at
     reason = _text(data, "reason")
+    rang, waited = _seconds(data, "ring_seconds"), _seconds(data, "queue_wait_seconds")
     lines = [
         f"Reason: {_REASONS[Reason(reason)]}" if reason in _REASONS else "",
         f"Called: {began.astimezone(zone):%Y-%m-%d %H:%M} ({zone})",
         f"Line: {line}" if line else "",
-        _seconds(data, "ring_seconds", "Phones rang for {} s"),
-        _seconds(
-            data, "queue_wait_seconds", "Waited for {} s in the queue " + _text(data, "queue")
-        ),
+        f"Phones rang for {rang} s" if rang else "",
+        f"Waited for {waited} s in the queue {_text(data, 'queue')}".strip() if waited else "",
         "Left a voicemail message" if data.get("voicemail_left") is True else "",
         f"Caller ID: {said}" if (said := _text(data, "caller_name")) else "",
     ]
@@ -169,9 +168,9 @@ def _text(data: Mapping[str, Any], name: str) -> str:
     return clean(found).strip()[:LONGEST_BODY] if isinstance(found, str) else ""
 
 
-def _seconds(data: Mapping[str, Any], name: str, words: str) -> str:
+def _seconds(data: Mapping[str, Any], name: str) -> int:
     found = data.get(name)
-    return words.format(round(found)).strip() if isinstance(found, int | float) and found else ""
+    return round(found) if isinstance(found, int | float) else 0
 
 
 def _time(data: Mapping[str, Any], name: str) -> datetime | None:

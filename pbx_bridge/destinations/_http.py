@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -49,6 +49,7 @@ class Vendor:
     unauthorised: str  #: what to do when it does not know us
     forbidden: str  #: what to do when it does not let us
     busy: frozenset[str] = frozenset()  #: codes that mean "later", whatever the status
+    busy_statuses: frozenset[int] = frozenset({429, 503})
     #: Codes of a 401 that a fresh token does not mend.
     forbidden_codes: frozenset[str] = frozenset()
 
@@ -122,6 +123,7 @@ class Api:
                 data=json.dumps(body).encode() if body is not None else None,
                 timeout=self._timeout,
                 writes=writes,
+                hidden=(proof.rpartition(" ")[2],),
             )
             if answer.status in range(200, 300) or answer.status in also:
                 return answer
@@ -130,7 +132,7 @@ class Api:
             if aged and not self._lacks_rights(failure) and self._access.expired():
                 fresh = True  # once: a token that was given just now is not refused for its age
                 continue
-            raise NotDone(without(failure, (proof.rpartition(" ")[2],)))
+            raise NotDone(failure)
 
     def _lacks_rights(self, failure: Failure) -> bool:
         return isinstance(failure, Rejected) and failure.code in self.vendor.forbidden_codes
@@ -145,8 +147,9 @@ async def exchange(  # noqa: PLR0913 - the parts of a request
     data: bytes | None,
     timeout: float,  # noqa: ASYNC109 - the whole exchange's
     writes: bool,
+    hidden: Iterable[str],
 ) -> Answer:
-    """Send and read, nothing else.
+    """Send and read, nothing else; what is to be `hidden` is not in the answer.
 
     Raises:
         NotDone: there is no answer.
@@ -163,7 +166,10 @@ async def exchange(  # noqa: PLR0913 - the parts of a request
     except TimeoutError:
         reason = f"no answer within {timeout:g} s"
         raise NotDone(Uncertain(reason) if writes else Deferred(reason)) from None
-    return Answer(reply.status, _document(reply.text), reply.retry_after)
+    text = reply.text or ""
+    for secret in hidden:  # before anything is cut: a part of one is a secret too
+        text = text.replace(secret, HIDDEN)
+    return Answer(reply.status, _document(text), reply.retry_after)
 
 
 def refusal(answer: Answer, vendor: Vendor, *, writes: bool) -> Failure:
@@ -172,7 +178,7 @@ def refusal(answer: Answer, vendor: Vendor, *, writes: bool) -> Failure:
     code = clean(code)[:LONGEST_CODE]
     details = ": ".join(filter(None, (code, clean(words).strip()[:LONGEST_WORDS])))
     said = f"{vendor.name} answered {answer.status}{f' ({details})' if details else ''}"
-    if answer.status in (429, 503) or code in vendor.busy:
+    if answer.status in vendor.busy_statuses or code in vendor.busy:
         return Deferred(said, answer.retry_after, code, busy=True)
     if answer.status == 403 or code in vendor.forbidden_codes:  # noqa: PLR2004 - Forbidden
         return Rejected(f"{said}; {vendor.forbidden}", code, Blame.GATEWAY)
@@ -189,17 +195,7 @@ def nonsense(vendor: Vendor, *, writes: bool) -> NotDone:
     return NotDone(Uncertain(reason) if writes else Deferred(reason))
 
 
-def without(failure: Failure, secrets: Iterable[str]) -> Failure:
-    """Hide secrets that a CRM said back to us."""
-    reason = failure.reason
-    for secret in secrets:
-        reason = reason.replace(secret, HIDDEN) if secret else reason
-    return replace(failure, reason=reason)
-
-
-def _document(text: str | None) -> Any:
-    if not text:
-        return None
+def _document(text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

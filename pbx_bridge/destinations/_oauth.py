@@ -19,7 +19,6 @@ from pbx_bridge.destinations._http import (
     NotDone,
     Vendor,
     exchange,
-    without,
 )
 from pbx_bridge.ports import Clock
 from pbx_bridge.secret import Secret
@@ -89,6 +88,7 @@ class Tokens:
             data=urlencode({name: _plain(value) for name, value in self._form.items()}).encode(),
             timeout=self._timeout,
             writes=False,
+            hidden=[one.reveal() for one in self._form.values() if isinstance(one, Secret)],
         )
         document = answer.document if isinstance(answer.document, dict) else {}
         token = document.get("access_token")
@@ -118,8 +118,6 @@ class Tokens:
         return Rejected(f"{said}; {self._vendor.unauthorised}", code[:LONGEST_CODE], Blame.GATEWAY)
 
     def _no(self, failure: Failure) -> NotDone:
-        hidden = [value.reveal() for value in self._form.values() if isinstance(value, Secret)]
-        failure = without(failure, hidden)
         self._refused = (self._now() + PAUSE, failure)
         return NotDone(failure)
 

@@ -1,7 +1,8 @@
 """HubSpot: contacts by number, missed calls as Calls, texts as Communications of the channel SMS.
 
 Sources, all of developers.hubspot.com/docs: api/crm/search, api/crm/contacts, api/crm/calls,
-api/crm/communications, and HubSpot's OpenAPI descriptions (tests/destinations/data/README.md).
+api/crm/communications, reference/api/other-resources/error-handling; and HubSpot's OpenAPI
+descriptions (tests/destinations/data/README.md).
 
 HubSpot's search knows a new record only after "a few moments" (api/crm/search), and creates have no
 idempotency key. So nothing is made again, or at all after a start, before `SEARCH_LAG` is over.
@@ -25,6 +26,7 @@ from pbx_bridge.destinations._book import Person, of_number, spellings, tell, wo
 from pbx_bridge.destinations._http import Api, NotDone, Vendor, nonsense
 from pbx_bridge.destinations._oauth import Fixed
 from pbx_bridge.destinations._settings import Common, FieldName, Place
+from pbx_bridge.gateways._number import E164
 from pbx_bridge.ports import DestinationProblem
 from pbx_bridge.secret import Secret
 
@@ -201,8 +203,9 @@ class Destination(ports.Crm):
 
     async def _create(self, kind: str, body: Mapping[str, Any]) -> str:
         answer = await self._api.ask("POST", f"/crm/v3/objects/{kind}", body=body, writes=True)
-        document = answer.document
-        if not isinstance(document, dict) or not (made := words(document.get("id"))):
+        document = answer.document if isinstance(answer.document, dict) else {}
+        # The guides say `id`, the OpenAPI description `createdResourceId`.
+        if not (made := words(document.get("id")) or words(document.get("createdResourceId"))):
             raise nonsense(VENDOR, writes=True)
         return made
 
@@ -265,7 +268,7 @@ def entry_body(activity: Activity, person: Person, unique_property: str | None) 
             "hs_call_duration": "0",
             "hs_call_from_number": activity.number,
         }
-        if activity.line.startswith("+"):
+        if E164.fullmatch(activity.line):
             properties["hs_call_to_number"] = activity.line
     else:
         properties |= {
@@ -306,4 +309,6 @@ VENDOR = Vendor(
     unauthorised="make a new service key there (Development > Keys) and give it as token",
     forbidden="the key needs the scopes crm.objects.contacts.read and crm.objects.contacts.write",
     busy=frozenset({"RATE_LIMITS"}),
+    # 423: locked by a large import; 477: the account moves to another data centre.
+    busy_statuses=frozenset({423, 429, 477, 503}),
 )
