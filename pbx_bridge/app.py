@@ -30,7 +30,8 @@ from pbx_bridge.core.tracker import CallTracker
 from pbx_bridge.followup import FollowUp
 from pbx_bridge.hooks import HookServer
 from pbx_bridge.intake import Intake
-from pbx_bridge.ports import Announce, Gateway, GatewayProblem
+from pbx_bridge.outgoing import Outgoing
+from pbx_bridge.ports import Announce, Destination, DestinationProblem, Gateway, GatewayProblem
 from pbx_bridge.sender import Sender
 from pbx_bridge.sources import records
 from pbx_bridge.sources.ami.source import AmiSource
@@ -116,11 +117,16 @@ def _exit() -> None:
 def _tell_end(error: Exception) -> None:
     """Log why the service ends: one line for what can be mended outside, a traceback for a bug."""
     causes = _leaves(error)
-    if not all(isinstance(cause, StoreProblem | GatewayProblem) for cause in causes):
+    kinds = {
+        StoreProblem: "database_unusable",
+        GatewayProblem: "gateway_unusable",
+        DestinationProblem: "destination_unusable",
+    }
+    if not all(isinstance(cause, tuple(kinds)) for cause in causes):
         log.critical("bug", exc_info=error)
         return
     for cause in causes:
-        kind = "database_unusable" if isinstance(cause, StoreProblem) else "gateway_unusable"
+        kind = next(name for of, name in kinds.items() if isinstance(cause, of))
         log.critical(kind, problem=str(cause))
 
 
@@ -154,9 +160,17 @@ class Service:
         }
         self._gateways: dict[str, Gateway] = {}
         self._gateways_changed = asyncio.Event()
+        self._destinations: dict[str, Destination] = {}
 
         self._announcer = _announcer(config)
         self._alerter = Alerter(db, _targets(config, self._gateways), now=utc_now)
+        self._outgoing = Outgoing(
+            db,
+            now=utc_now,
+            jitter=random.random,
+            checkpoint=checkpoint,
+            raised=self._alerter.wake,
+        )
         announce: Announce = self._announcer.announce if self._announcer else lambda _: None
 
         def new_key() -> str:
@@ -185,6 +199,7 @@ class Service:
             checkpoint=checkpoint,
             announce=announce,
             raised=self._alerter.wake,
+            happened=self._outgoing.wake,
         )
         self._conversation = Conversation(
             config.rules(), new_key, self._answers_itself, config.spending.currency
@@ -196,12 +211,14 @@ class Service:
             wake=self._wake,
             raised=self._alerter.wake,
             announce=announce,
+            happened=self._outgoing.wake,
         )
         self._set_what_staff_are_told(config)
 
     async def run(self, stop: asyncio.Event, reload: asyncio.Event) -> None:
         """Watch and send until `stop`; read the configuration again at each `reload`."""
         self._gateways.update(await self._opened(self._config))
+        self._tell_of_events_to(await self._opened_destinations(self._config))
         await self._receive_hooks()
         log.info(
             "started",
@@ -228,6 +245,7 @@ class Service:
                 ),
                 tasks.create_task(self._alerter.run(), name="alerter"),
             ]
+            tasks.create_task(self._outgoing.run(), name="outgoing")
             if self._announcer is not None:
                 last.append(tasks.create_task(self._announcer.run(), name="announcer"))
             judging = tasks.create_task(self._followup.watch(), name="followup")
@@ -237,7 +255,9 @@ class Service:
             for task in helping:
                 task.cancel()
             # First what is in hand: it may go out through a PBX.
-            sent = await self._sender.drain(DRAIN_SENDING)
+            sent, _ = await asyncio.gather(
+                self._sender.drain(DRAIN_SENDING), self._outgoing.drain(DRAIN_SENDING)
+            )
             for task in watching:
                 task.cancel()
             # The sources have told that they see no more; that is judged, then, with the rest.
@@ -268,6 +288,12 @@ class Service:
         self._alerter.targets = targets
         self._followup.tell_missed_calls(wanted=AlertKind.MISSED_CALL in targets.kinds)
 
+    def _tell_of_events_to(self, destinations: dict[str, Destination]) -> None:
+        """Tell what happens to these from now on; they are open."""
+        self._destinations = destinations
+        listeners = self._outgoing.attach(destinations)
+        self._sender.listeners = self._conversation.listeners = listeners
+
     def _answers_itself(self, gateway: str) -> bool:
         known = self._gateways.get(gateway)
         return known is not None and known.capabilities.handles_optout
@@ -289,6 +315,21 @@ class Service:
             if name not in self._gateways or configured != self._config.gateways.get(name)
         }
 
+    async def _opened_destinations(self, config: Config) -> dict[str, Destination]:
+        """Open what is told what happens, but for what is open already with the same settings."""
+        opened: dict[str, Destination] = {}
+        for name, destination in config.destinations().items():
+            known = self._destinations.get(name)
+            if (
+                known is not None
+                and known.fingerprint
+                and known.fingerprint == destination.fingerprint
+            ):
+                opened[name] = known
+            else:
+                opened[name] = await self._stack.enter_async_context(destination)
+        return opened
+
     async def _reload(self, reload: asyncio.Event) -> None:
         while True:
             await reload.wait()
@@ -296,7 +337,8 @@ class Service:
             try:
                 config = load(self._path)
                 gateways = await self._opened(config)
-            except (ConfigError, GatewayProblem) as error:
+                destinations = await self._opened_destinations(config)
+            except (ConfigError, GatewayProblem, DestinationProblem) as error:
                 log.error("config_kept_old", problem=str(error))  # noqa: TRY400 - no traceback helps
                 continue
             self._gateways.update(gateways)
@@ -305,6 +347,7 @@ class Service:
             self._conversation.currency = config.spending.currency
             self._sender.terms = config.terms()
             self._set_what_staff_are_told(config)
+            self._tell_of_events_to(destinations)
             self._gateways_changed.set()
             self._config = config
             log.info(

@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from pbx_bridge import ports
 from pbx_bridge.clock import utc_now
 from pbx_bridge.config import Config, Pbx
-from pbx_bridge.config.connectors import ConfiguredConnector
 from pbx_bridge.config.sections import ConfiguredGateway
 from pbx_bridge.ports import DestinationProblem, GatewayProblem
 from pbx_bridge.sources.ami import problems, snapshot
@@ -55,9 +54,9 @@ async def check(config: Config) -> AsyncIterator[Finding]:
     async with borrowed(pbx.access() for pbx in config.pbx) as pbxs:
         for name, configured in config.gateways.items():
             yield await _gateway(name, configured, config.surroundings(name, pbxs))
-    for name, connector in config.connectors.items():
-        yield await _connector(name, connector, config.surroundings(name))
 
+    for name, destination in config.destinations().items():
+        yield await _destination(name, destination)
     yield _hooks(config)
     yield _alerts(config)
 
@@ -161,12 +160,10 @@ async def _gateway(name: str, configured: ConfiguredGateway, around: ports.Surro
         return _wrong(what, str(problem))
 
 
-async def _connector(
-    name: str, configured: ConfiguredConnector, around: ports.Surroundings
-) -> Finding:
-    what = f"connector {name}"
+async def _destination(name: str, configured: ports.Destination) -> Finding:
+    what = f"destination {name}"
     try:
-        async with configured.build(around) as crm:
-            return _right(what, await crm.check())
+        async with configured as destination:
+            return _right(what, await destination.check())
     except DestinationProblem as problem:
         return _wrong(what, str(problem))

@@ -17,11 +17,13 @@ from pbx_bridge.core import keywords, loops
 from pbx_bridge.core.alerting import AlertKind
 from pbx_bridge.core.announcement import Announcement, ReplyArrived, TextChanged
 from pbx_bridge.core.delivery import Purpose, Receipt, State
+from pbx_bridge.core.happening import NOBODY_LISTENS, Listeners
 from pbx_bridge.core.number import Number, parse
+from pbx_bridge.core.payloads import reply_received
 from pbx_bridge.core.policy import Rules, SkipReason
 from pbx_bridge.core.reply import Meaning, Reply
 from pbx_bridge.ports import News
-from pbx_bridge.store import consents, correspondents, outbox, replies
+from pbx_bridge.store import consents, correspondents, events, outbox, replies
 from pbx_bridge.store import messages as stored_messages
 from pbx_bridge.store.alerts import raise_alert
 from pbx_bridge.store.consents import ConsentKind, ConsentRecord, ConsentSource
@@ -67,6 +69,7 @@ class Conversation:
     ) -> None:
         self.rules = rules  #: replaced as a whole when the configuration is read again
         self.currency = currency
+        self.listeners: Listeners = NOBODY_LISTENS  #: replaced likewise
         self._new_key = new_key
         self._answers_itself = answers_itself
 
@@ -92,6 +95,7 @@ class Conversation:
         noted.raised |= told.state is State.UNDELIVERED
         if row.state is not told.state:  # an older one
             return
+        consequences.tell_change(tx, row, now, self.listeners, self.currency)
         log.info("receipt", message=row.message_id, state=str(row.state), code=told.code)
         noted.announcements.append(
             TextChanged(
@@ -143,6 +147,19 @@ class Conversation:
                 call=record.call_row,
             )
         )
+        happening = reply_received(
+            self._new_key(),
+            reply,
+            at=now,
+            reply_row=record.row_id,
+            gateway=gateway,
+            number=record.sender_e164 or "",
+            meaning=meaning,
+            message=record.message_id,
+            call_row=record.call_row,
+            ignored=ignored,
+        )
+        events.record(tx, happening, self.listeners.of(happening.kind))
         if number is None:  # a short code or a name: kept, and nobody is bothered with it
             return
         correspondents.reached(tx, [(number.e164, gateway)], now)

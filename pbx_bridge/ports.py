@@ -207,6 +207,7 @@ class Destination(Protocol):
         """
 
 
+@runtime_checkable
 class Crm(Destination, Protocol):
     """A destination that also knows who somebody is."""
 

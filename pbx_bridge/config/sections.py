@@ -62,6 +62,7 @@ from pbx_bridge.core.policy import LineRules, Moment, ReasonRule, Rules
 from pbx_bridge.core.pricing import PriceList, to_micros
 from pbx_bridge.core.tracker import Inbound
 from pbx_bridge.core.wording import Wording
+from pbx_bridge.crm import Looked
 from pbx_bridge.hooks import HookSettings
 from pbx_bridge.secret import Secret
 from pbx_bridge.sender import Terms
@@ -604,7 +605,19 @@ class Config(Section):
 
     def destinations(self) -> dict[str, ports.Destination]:
         """Make all that is told what happens, by name; they connect when they are entered."""
-        return {webhook.name: webhook.build() for webhook in self.webhooks}
+        webhooks = {webhook.name: webhook.build() for webhook in self.webhooks}
+        return webhooks | {
+            name: connector.build(self.surroundings(name))
+            for name, connector in self.connectors.items()
+        }
+
+    def crms(self, opened: Mapping[str, ports.Destination]) -> dict[str, Looked]:
+        """Give whom to ask who a caller is, among the destinations that are open."""
+        return {
+            name: Looked(crm, connector.refresh_after)
+            for name, connector in self.connectors.items()
+            if isinstance(crm := opened.get(name), ports.Crm)
+        }
 
     def rules(self) -> Rules:
         """Give the settings as the policy needs them."""

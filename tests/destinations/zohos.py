@@ -1,6 +1,7 @@
 """A fake Zoho CRM, after its OpenAPI description (data/README.md) and its documentation.
 
-That is zoho.com/crm/developer/docs: api/v8/refresh.html for tokens, api/v8/get-notes.html for the notes of a record.
+That is zoho.com/crm/developer/docs: api/v8/refresh.html for tokens, api/v8/get-notes.html for the
+notes of a record.
 """
 
 import re
