@@ -1,6 +1,6 @@
 """Takes in that a caller booked: from a booking tool that calls us, or from somebody here.
 
-A booking ends what was open for the caller: the task, and by `stop` the follow-up, all in one
+A booking ends what was open for the caller: the task and the follow-up, all in one
 transaction. The tool proves itself by a token in the path, and by its signature where it signs.
 """
 
@@ -15,14 +15,13 @@ import structlog
 from sqlalchemy import Connection
 
 from pbx_bridge.core.booking import Booked, CalledOff, News, Office, Reading, Unusable, read
-from pbx_bridge.core.task import ClosedHow, Task
+from pbx_bridge.core.task import Task
+from pbx_bridge.endings import Endings
 from pbx_bridge.gateways._signature import hmac_sha256, require_fresh, same
 from pbx_bridge.ports import Clock, Forged, HookRequest
-from pbx_bridge.store import bookings, tasks
+from pbx_bridge.store import bookings
 from pbx_bridge.store.db import Database
 
-Stop = Callable[[Connection, str, datetime, str], None]
-"""Ends the follow-up of a number at a time, and why in words."""
 Check = Callable[[str, HookRequest, datetime], None]
 """Proves with a tool's secret that a request is the tool's, or raises `Forged`."""
 
@@ -83,12 +82,14 @@ CHECKS: dict[str, Check] = {"cal.com": signed_by_cal_com, "calendly": signed_by_
 class Bookings:
     """The way in for the news of a booking tool."""
 
-    def __init__(self, db: Database, tool: Tool, office: Office, *, now: Clock, stop: Stop) -> None:
+    def __init__(
+        self, db: Database, tool: Tool, office: Office, *, now: Clock, endings: Endings
+    ) -> None:
         self._db = db
         self._tool = tool
         self._office = office
         self._now = now
-        self._stop = stop
+        self._endings = endings
 
     def hook(self, request: HookRequest) -> Callable[[], Coroutine[Any, Any, None]]:
         """Prove and read a request; give what writes it down.
@@ -110,7 +111,9 @@ class Bookings:
         match news:
             case Booked():
                 closed = await self._db.run(
-                    lambda tx: take(tx, news, source=self._tool.name, now=now, stop=self._stop)
+                    lambda tx: take(
+                        tx, news, source=self._tool.name, now=now, endings=self._endings
+                    )
                 )
                 log.info(
                     "booked",
@@ -129,8 +132,14 @@ class Bookings:
 
 
 def take(  # noqa: PLR0913 - what there is to write down
-    tx: Connection, told: Booked, *, source: str, now: datetime, stop: Stop, detail: str = ""
-) -> list[Task] | None:
+    tx: Connection,
+    told: Booked,
+    *,
+    source: str,
+    now: datetime,
+    endings: Endings,
+    detail: str = "",
+) -> tuple[Task, ...] | None:
     """Write a booking down, with what follows; give the tasks that it ends. None if it is known."""
     added = bookings.insert(
         tx,
@@ -143,8 +152,7 @@ def take(  # noqa: PLR0913 - what there is to write down
     )
     if added is None:
         return None
-    stop(tx, told.number, now, f"booked, {source} says")
-    return tasks.close_for(tx, told.number, now, how=ClosedHow.BOOKED, by=source, detail=detail)
+    return endings.booked(tx, added, now).tasks
 
 
 def _document(body: bytes) -> Any:

@@ -5,6 +5,7 @@ more, and other programs are told. Whoever was spoken to, or has an appointment,
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -16,6 +17,7 @@ from pbx_bridge.core.number import parse
 from pbx_bridge.core.skip import SkipReason
 from pbx_bridge.core.task import ClosedHow, Task
 from pbx_bridge.store import callers, calls, events, followups, tasks
+from pbx_bridge.store.bookings import BookingRecord
 
 #: News of a conversation that is older was found out later, from the PBX's records.
 FRESH = timedelta(minutes=5)
@@ -24,6 +26,17 @@ CALLED_BACK_WITHIN = timedelta(days=31)
 
 #: What closes the caller's task too.
 _CLOSES = {SkipReason.SPOKEN_SINCE: ClosedHow.SPOKEN, SkipReason.BOOKED: ClosedHow.BOOKED}
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What was under way for somebody, and is no more."""
+
+    follow_ups: tuple[int, ...]
+    tasks: tuple[Task, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.follow_ups or self.tasks)
 
 
 class Endings:
@@ -42,8 +55,8 @@ class Endings:
         detail: str,
         *,
         by: str = "",
-    ) -> bool:
-        """End all that is under way for somebody; tell if anything was."""
+    ) -> "Ended":
+        """End all that is under way for somebody; give what was."""
         ended = followups.stop_for(tx, recipient, now, reason.value, detail)
         for row in ended:
             self._tell_stopped(tx, row, now)
@@ -54,8 +67,8 @@ class Endings:
             else tasks.close_for(tx, recipient, now, how=how, by=by, detail=detail)
         )
         for task in closed:
-            self._tell_closed(tx, task, now)
-        return bool(ended or closed)
+            self.tell_closed(tx, task, now)
+        return Ended(tuple(ended), tuple(closed))
 
     def stop(  # noqa: PLR0913 - which, and why
         self,
@@ -76,7 +89,31 @@ class Endings:
         if now - at > FRESH and any(missed > at for missed in callers.missed(tx, e164, now, -1)):
             return False  # it was before the call that is followed up
         detail = f"spoken at {at:%H:%M:%S} UTC" + (f" by {by}" if by else "")
-        return self.end(tx, e164, now, SkipReason.SPOKEN_SINCE, detail, by=by)
+        return bool(self.end(tx, e164, now, SkipReason.SPOKEN_SINCE, detail, by=by))
+
+    def booked(self, tx: Connection, made: BookingRecord, now: datetime) -> "Ended":
+        """Take that somebody made an appointment."""
+        detail = f"booked, {made.source} says"
+        ended = self.end(tx, made.number, now, SkipReason.BOOKED, detail, by=made.source)
+        told = payloads.booking_made(
+            self._new_key(),
+            at=now,
+            booking=made.row_id,
+            number=made.number,
+            starts_at=made.starts_at,
+            source=made.source,
+            detail=made.detail,
+            follow_up=ended.follow_ups[0] if ended.follow_ups else None,
+        )
+        events.record(tx, told, self.listeners.of(Happened.BOOKING_MADE))
+        return ended
+
+    def task_closed(self, tx: Connection, task: Task, now: datetime) -> None:
+        """Take that somebody closed a task by hand: its caller is done with."""
+        self.tell_closed(tx, task, now)
+        if task.recipient:
+            detail = "the task was closed" + (f" by {task.closed_by}" if task.closed_by else "")
+            self.end(tx, task.recipient, now, SkipReason.TASK_CLOSED, detail)
 
     def called_back(
         self,
@@ -104,7 +141,8 @@ class Endings:
                 ended |= self.spoken(tx, e164, at, now, "")
         return ended
 
-    def _tell_closed(self, tx: Connection, task: Task, now: datetime) -> None:
+    def tell_closed(self, tx: Connection, task: Task, now: datetime) -> None:
+        """Let other programs know of a task that has ended."""
         told = payloads.task_closed(
             self._new_key(),
             at=now,

@@ -61,8 +61,8 @@ def about_the_caller(
         booked_at=known.booked_at,
         stranger=known.stranger,
     )
-    customer = caller_kind(facts) is CallerKind.CUSTOMER
-    return _ruled(replace(facts, consented=known.consented or customer))
+    is_customer = caller_kind(facts) is CallerKind.CUSTOMER
+    return _ruled(replace(facts, consented=known.consented or is_customer))
 
 
 def about_the_text(tx: Connection, facts: Facts) -> Facts:

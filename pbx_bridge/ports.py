@@ -2,11 +2,12 @@
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Protocol, Self, runtime_checkable
 
 from pbx_bridge.clock import utc_now
 from pbx_bridge.core.announcement import Announcement
+from pbx_bridge.core.customer import CustomerStatus
 from pbx_bridge.core.delivery import Capabilities, LookupResult, Message, Receipt, SendResult
 from pbx_bridge.core.events import CallEvent
 from pbx_bridge.core.happening import Happened, Happening
@@ -72,6 +73,7 @@ class Surroundings:
     name: str = ""  #: its own, in the configuration
     office: str = ""  #: as customers know it
     country: str = "US"  #: by which national numbers are read
+    zone: tzinfo = UTC  #: in which its people live
     now: Clock = utc_now
     #: Where its webhooks arrive, as the world sees it: `https://…/hooks/NAME`; empty if nowhere.
     hook_url: str = ""
@@ -201,6 +203,19 @@ class Destination(Protocol):
 
         Raises:
             DestinationProblem: with one line that says what to change.
+
+        """
+
+
+@runtime_checkable
+class Crm(Destination, Protocol):
+    """A destination that also knows who somebody is."""
+
+    async def status(self, number: str) -> CustomerStatus | None:
+        """Look up a number in E.164; None if nobody there has it.
+
+        Raises:
+            DestinationProblem: it could not be asked; the text says why.
 
         """
 

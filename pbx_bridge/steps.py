@@ -128,9 +128,7 @@ class Steps:
 
     def _clocks(self, facts: Facts) -> Clocks:
         rules, number = self.rules, facts.number
-        caller = (
-            () if number is None else history.zones_of(number, rules, facts.who, first=False)
-        )
+        caller = () if number is None else history.zones_of(number, rules, facts.who, first=False)
         schedule = rules.hours.of(facts.call.line)
         return Clocks(schedule=schedule, office=schedule.zone, caller=caller)
 

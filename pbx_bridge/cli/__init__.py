@@ -27,6 +27,7 @@ COMMANDS = {
     "optouts": ("optouts", "See and change who wants no texts; import and export the list."),
     "gateways": ("gateways", "Show how each gateway stands, and what went through it."),
     "alerts": ("alerting", "List what staff were told, take an alert, or test every channel."),
+    "webhooks": ("webhooks", "Show the webhooks and what they were told; test, replay, a secret."),
     "send-test": ("sending", "Send one text through the gateway."),
     "record": ("captures", "Capture what the PBX says into a file."),
     "replay": ("captures", "Judge captured calls by today's rules; send nothing."),

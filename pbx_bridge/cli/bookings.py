@@ -10,12 +10,18 @@ from sqlalchemy import Connection
 
 from pbx_bridge import clock
 from pbx_bridge.bookings import take
-from pbx_bridge.cli.options import Misuse, config_option, load_config, run_async, told_plainly
+from pbx_bridge.cli.options import (
+    Misuse,
+    config_option,
+    endings,
+    load_config,
+    run_async,
+    told_plainly,
+)
 from pbx_bridge.cli.tables import print_line
 from pbx_bridge.core import number
 from pbx_bridge.core.booking import Booked
 from pbx_bridge.core.task import Task
-from pbx_bridge.store import outbox
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.problem import StoreProblem
 
@@ -52,10 +58,11 @@ def booked(*, config_path: Path | None, of: str, starts: str | None, by: str, de
     told = Booked(uuid4().hex, e164, starts_at)
     now = clock.utc_now()
 
-    def write(tx: Connection) -> list[Task] | None:
-        return take(tx, told, source=by, now=now, stop=_stop, detail=detail)
+    def write(tx: Connection) -> tuple[Task, ...] | None:
+        ends = endings(config)
+        return take(tx, told, source=by, now=now, endings=ends, detail=detail)
 
-    async def work() -> list[Task] | None:
+    async def work() -> tuple[Task, ...] | None:
         async with Database.open(config.database.path) as database:
             return await database.run(write)
 
@@ -63,7 +70,3 @@ def booked(*, config_path: Path | None, of: str, starts: str | None, by: str, de
         closed = run_async(work())
     ended = "".join(f"; task {task.task_id} is closed" for task in closed or ())
     print_line(f"{e164} booked, {by} says{ended}")
-
-
-def _stop(tx: Connection, number: str, now: datetime, detail: str) -> None:
-    outbox.cancel_follow_ups(tx, number, now, "booked", detail)

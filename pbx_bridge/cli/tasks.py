@@ -16,6 +16,7 @@ from pbx_bridge.cli.options import (
     Misuse,
     Report,
     config_option,
+    endings,
     json_option,
     limit_option,
     load_config,
@@ -35,7 +36,6 @@ from pbx_bridge.core.task import (
     most_pressing,
 )
 from pbx_bridge.reminder import compose
-from pbx_bridge.store import outbox
 from pbx_bridge.store import tasks as stored
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.problem import StoreProblem
@@ -188,9 +188,8 @@ def close(*, config_path: Path | None, task_id: int, said: str, by: str) -> None
     def write(tx: Connection, now: datetime) -> Task | None:
         line = _note(said, by, now, zone) if said else ""
         closed = stored.close(tx, task_id, now, how=ClosedHow.BY_HAND, by=by, detail=line)
-        if closed is not None and closed.recipient:
-            why = f"{by} closed task {task_id}"
-            outbox.cancel_follow_ups(tx, closed.recipient, now, "task_closed", why)
+        if closed is not None:
+            endings(config).task_closed(tx, closed, now)
         return closed
 
     task = _change(config, task_id, write)

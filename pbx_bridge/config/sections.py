@@ -26,6 +26,7 @@ from pbx_bridge import gateways, ports
 from pbx_bridge.certificates import OptionalTls
 from pbx_bridge.config.alerting import Alerts
 from pbx_bridge.config.announcing import Announcing
+from pbx_bridge.config.connectors import ConfiguredConnector
 from pbx_bridge.config.contacts import Contacts
 from pbx_bridge.config.limits import BurstSettings, LimitSettings, QuietHoursSettings
 from pbx_bridge.config.recovery import BookingSettings, Recovery
@@ -59,6 +60,7 @@ from pbx_bridge.config.wording import Replies, Translation, Variables, our_text
 from pbx_bridge.core import number
 from pbx_bridge.core.call import Reason
 from pbx_bridge.core.delivery import Channel
+from pbx_bridge.core.happening import Listeners
 from pbx_bridge.core.languages import LANGUAGES
 from pbx_bridge.core.limits import Budget
 from pbx_bridge.core.office import LineRules, Moment, ReasonRule, Rules
@@ -67,6 +69,7 @@ from pbx_bridge.core.rules import SILENT_REASONS, USUAL_REASONS, Rule
 from pbx_bridge.core.sequence import Sequence
 from pbx_bridge.core.tracker import Inbound
 from pbx_bridge.core.wording import Wording
+from pbx_bridge.crm import Looked
 from pbx_bridge.hooks import HookSettings
 from pbx_bridge.reminder import Reminding
 from pbx_bridge.secret import Secret
@@ -562,6 +565,7 @@ class Config(Section):
     rule_tables: RuleTables = Field(default=(), alias="rules")
     sequence_tables: SequenceTables = Field(default={}, alias="sequences")
     gateways: dict[Name, InstanceOf[ConfiguredGateway]]
+    connectors: dict[Name, InstanceOf[ConfiguredConnector]] = Field(default_factory=dict)
     spending: Spending
     hooks: Hooks | None = None
     announce: Announcing | None = None
@@ -588,6 +592,16 @@ class Config(Section):
 
     @field_validator("webhooks")
     @classmethod
+    def _no_connector_has_the_name(
+        cls, webhooks: tuple[ConfiguredWebhook, ...], info: ValidationInfo
+    ) -> tuple[ConfiguredWebhook, ...]:
+        for index, webhook in enumerate(webhooks):
+            if webhook.name in info.data.get("connectors", {}):
+                raise misplaced("a connector has this name; give each its own", index, "name")
+        return webhooks
+
+    @field_validator("webhooks")
+    @classmethod
     def _webhook_names_differ(
         cls, webhooks: tuple[ConfiguredWebhook, ...]
     ) -> tuple[ConfiguredWebhook, ...]:
@@ -600,9 +614,26 @@ class Config(Section):
 
     def destinations(self) -> dict[str, ports.Destination]:
         """Make all that is told what happens, by name; they connect when they are entered."""
-        return {webhook.name: webhook.build() for webhook in self.webhooks}
+        webhooks = {webhook.name: webhook.build() for webhook in self.webhooks}
+        return webhooks | {
+            name: connector.build(self.surroundings(name))
+            for name, connector in self.connectors.items()
+        }
+
+    def listeners(self) -> Listeners:
+        """Name the destinations that want to hear of each kind of happening."""
+        return Listeners.among({name: one.kinds for name, one in self.destinations().items()})
+
+    def crms(self, opened: Mapping[str, ports.Destination]) -> dict[str, Looked]:
+        """Give whom to ask who a caller is, among the destinations that are open."""
+        return {
+            name: Looked(crm, connector.refresh_after)
+            for name, connector in self.connectors.items()
+            if isinstance(crm := opened.get(name), ports.Crm)
+        }
 
     @field_validator("bookings")
+    @classmethod
     def _heard(
         cls, bookings: BookingSettings | None, info: ValidationInfo
     ) -> BookingSettings | None:
@@ -732,6 +763,7 @@ class Config(Section):
             name=name,
             office=self.office.name,
             country=self.office.country,
+            zone=self.office.timezone,
             hook_url=self.hooks.url_of(name) if self.hooks is not None else "",
             pbxs=pbxs or {},
         )

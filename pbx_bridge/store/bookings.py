@@ -31,11 +31,11 @@ def insert(  # noqa: PLR0913 - the columns of one row
     starts_at: datetime | None,
     source: str,
     detail: str = "",
-) -> int | None:
-    """Write a booking down; give its row id, or None if it is known."""
+) -> BookingRecord | None:
+    """Write a booking down, and give it; None if it is known."""
     if tx.execute(select(table.c.id).where(table.c.key == key)).first() is not None:
         return None
-    columns = {
+    columns: dict[str, Any] = {
         "key": key,
         "number": number,
         "at": at,
@@ -44,7 +44,7 @@ def insert(  # noqa: PLR0913 - the columns of one row
         "detail": detail,
     }
     row_id: int = tx.execute(table.insert().values(columns).returning(table.c.id)).scalar_one()
-    return row_id
+    return BookingRecord(row_id=row_id, **columns)
 
 
 def forget(tx: Connection, key: str) -> bool:

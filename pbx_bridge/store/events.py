@@ -131,7 +131,9 @@ def settle(tx: Connection, delivery_id: int, fate: Fate, now: datetime) -> int:
 
     A replay that came meanwhile has the last word: then only the destination's standing changes.
     """
-    row = tx.execute(select(table).where(table.c.id == delivery_id)).one()
+    row = tx.execute(select(table).where(table.c.id == delivery_id)).first()
+    if row is None:  # forgotten meanwhile
+        return 0
     save_standing(tx, row.destination, fate.standing, now)
     values = {
         "state": fate.state.value,

@@ -557,6 +557,7 @@ crm_contact = Table(
     Column("status", Text, nullable=False),
     Column("checked_at", UtcTime, nullable=False),
     PrimaryKeyConstraint("destination", "number"),
+    Index(None, "number"),
     comment="Who a number is in a CRM, and the customer's status there",
 )
 

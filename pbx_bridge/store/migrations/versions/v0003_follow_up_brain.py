@@ -235,6 +235,7 @@ def _events() -> None:
         sa.Column("checked_at", UtcTime(), nullable=False),
         sa.PrimaryKeyConstraint("destination", "number", name="pk_crm_contact"),
     )
+    op.create_index("ix_crm_contact_number", "crm_contact", ["number"])
 
 
 def _what_else_is_known() -> None:
