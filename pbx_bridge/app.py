@@ -21,6 +21,8 @@ from pbx_bridge import logs
 from pbx_bridge.alerts.alerter import Alerter, Targets
 from pbx_bridge.announcer import Announcer
 from pbx_bridge.bookings import Bookings
+from pbx_bridge.calendar_feed import NO_CLOSURES, Closures
+from pbx_bridge.calendars import Calendars
 from pbx_bridge.clock import utc_now
 from pbx_bridge.config import Config, ConfigError, Pbx, load
 from pbx_bridge.contacts.sync import ContactSync
@@ -38,7 +40,7 @@ from pbx_bridge.hooks import HookServer, TakeBooking
 from pbx_bridge.intake import Intake
 from pbx_bridge.outgoing import Outgoing
 from pbx_bridge.ports import Announce, Destination, DestinationProblem, Gateway, GatewayProblem
-from pbx_bridge.reminder import Reminder, Reminding
+from pbx_bridge.reminder import Reminder
 from pbx_bridge.sender import Sender
 from pbx_bridge.sequencer import Sequencer
 from pbx_bridge.sources import records
@@ -234,13 +236,17 @@ class Service:
         self._endings = Endings(new_key, NOBODY_LISTENS)
         self._reminder = Reminder(
             db,
-            _reminding(config),
+            config.reminding(config.opening_hours().office.opens_on),
             now=utc_now,
             raised=self._alerter.wake,
             queued=self._wake,
             expired=self._endings.tell_closed,
         )
         self._crm = Lookup(db, {}, now=utc_now)
+        self._closures = NO_CLOSURES
+        self._calendars = Calendars(
+            db, config.feeds(), now=utc_now, chance=random.random, changed=self._closed
+        )
         self._set_what_staff_are_told(config)
 
     async def run(self, stop: asyncio.Event, reload: asyncio.Event) -> None:
@@ -266,6 +272,7 @@ class Service:
                 tasks.create_task(self._sequencer.run(), name="sequencer"),
                 tasks.create_task(self._prune(), name="retention"),
                 tasks.create_task(self._contacts.run(), name="contacts"),
+                tasks.create_task(self._calendars.run(), name="calendars"),
                 tasks.create_task(self._reminder.run(), name="reminder"),
                 tasks.create_task(self._crm.run(), name="crm"),
                 tasks.create_task(self._reload(reload), name="reload"),
@@ -346,6 +353,17 @@ class Service:
     def _wake(self) -> None:
         self._sender.wake()
 
+    def _closed(self, closures: Closures) -> None:
+        """Take what calendars say about when nobody is there."""
+        self._closures = closures
+        self._set_rules(self._config)
+
+    def _set_rules(self, config: Config) -> None:
+        rules = config.rules(self._closures)
+        self._followup.rules = self._conversation.rules = rules
+        self._reminder.settings = config.reminding(rules.hours.office.opens_on)
+        self._reminder.wake()
+
     def _caller(self, number: str) -> None:
         self._crm.wanted(number)
 
@@ -403,12 +421,11 @@ class Service:
                 continue
             self._gateways.update(gateways)
             logs.configure(config.logging.level, config.logging.format)
-            self._followup.rules = self._conversation.rules = config.rules()
+            self._set_rules(config)
+            self._calendars.replace(config.feeds())
             self._conversation.currency = config.spending.currency
             self._sender.terms = config.terms()
             self._set_what_staff_are_told(config)
-            self._reminder.settings = _reminding(config)
-            self._reminder.wake()
             self._config = config
             self._tell_of_events_to(destinations)
             self._gateways_changed.set()
@@ -454,10 +471,6 @@ def _targets(config: Config, gateways: Mapping[str, Gateway]) -> Targets:
     return Targets(
         office=office, zone=zone, everyday=(), on_call=(), kinds=frozenset(), pace=Pace()
     )
-
-
-def _reminding(config: Config) -> Reminding:
-    return config.reminding(config.rules().hours.office.opens_on)
 
 
 def _announcer(config: Config) -> Announcer | None:

@@ -23,12 +23,22 @@ from pydantic import (
 )
 
 from pbx_bridge import gateways, ports
+from pbx_bridge.calendar_feed import NO_CLOSURES, Closures, Feed
 from pbx_bridge.certificates import OptionalTls
 from pbx_bridge.config.alerting import Alerts
 from pbx_bridge.config.announcing import Announcing
 from pbx_bridge.config.connectors import ConfiguredConnector
 from pbx_bridge.config.contacts import Contacts
+from pbx_bridge.config.hours import (
+    Openings,
+    Site,
+    feed_name,
+    feeds,
+    schedule,
+    unknown_holiday,
+)
 from pbx_bridge.config.limits import BurstSettings, LimitSettings, QuietHoursSettings
+from pbx_bridge.config.opening import OpeningHours
 from pbx_bridge.config.recovery import BookingSettings, Recovery
 from pbx_bridge.config.rules import NOTHING, RuleTables, SequenceTables, all_sequences, rulebook
 from pbx_bridge.config.tasks import DigestSettings, Tasks
@@ -61,6 +71,7 @@ from pbx_bridge.core import number
 from pbx_bridge.core.call import Reason
 from pbx_bridge.core.delivery import Channel
 from pbx_bridge.core.happening import Listeners
+from pbx_bridge.core.hours import Hours, Schedule
 from pbx_bridge.core.languages import LANGUAGES
 from pbx_bridge.core.limits import Budget
 from pbx_bridge.core.office import LineRules, Moment, ReasonRule, Rules
@@ -266,6 +277,11 @@ def _known_names(chosen: tuple[str, ...], names: list[str]) -> None:
         raise ValueError("a gateway is named twice; name each once")
 
 
+def _known_holidays(layers: list[Openings], country: str, *path: str | int) -> None:
+    if found := unknown_holiday(layers, country):
+        raise misplaced(found[1], *path, found[0])
+
+
 def _not_too_late(delay: timedelta, info: ValidationInfo, *path: str) -> None:
     latest = info.data.get("expires_after")
     if latest is not None and delay >= latest:
@@ -436,6 +452,16 @@ class Line(Section):
     language: Language | None = Field(
         default=None, description="the language of this line's callers", examples=["es"]
     )
+    site: str | None = Field(
+        default=None,
+        description="the name of one of [[sites]], by whose hours this line goes",
+        examples=["Leeds"],
+    )
+    open: OpeningHours | None = Field(
+        default=None,
+        description="when somebody is there for this line",
+        examples=["Mon-Fri 8:00-20:00"],
+    )
 
     @field_validator("gateways")
     @classmethod
@@ -561,6 +587,8 @@ class Config(Section):
     pbx: Annotated[tuple[Pbx, ...], AfterValidator(not_empty)] = Field(
         description="a table [[pbx]] for each PBX, with name, username and secret"
     )
+    hours: Openings = Openings()
+    sites: tuple[Site, ...] = ()
     lines: tuple[Line, ...] = ()
     rule_tables: RuleTables = Field(default=(), alias="rules")
     sequence_tables: SequenceTables = Field(default={}, alias="sequences")
@@ -657,8 +685,73 @@ class Config(Section):
         own = (*self.office.own_numbers, *self._lines())
         return frozenset(number for number in own if number.startswith("+"))
 
-    def rules(self) -> Rules:
-        """Give the settings as the policy needs them."""
+    @field_validator("hours")
+    @classmethod
+    def _holidays_are_known(cls, hours: Openings, info: ValidationInfo) -> Openings:
+        if "office" in info.data:
+            _known_holidays([hours], info.data["office"].country, "open_on")
+        return hours
+
+    @field_validator("sites")
+    @classmethod
+    def _sites_differ(cls, sites: tuple[Site, ...], info: ValidationInfo) -> tuple[Site, ...]:
+        seen = set()
+        for index, site in enumerate(sites):
+            if site.name in seen:
+                raise misplaced("two sites have this name; give each its own", index, "name")
+            seen.add(site.name)
+            if "office" in info.data and "hours" in info.data:
+                layers = [info.data["hours"], site]
+                _known_holidays(layers, info.data["office"].country, index, "open_on")
+        return sites
+
+    @field_validator("lines")
+    @classmethod
+    def _known_sites(cls, lines: tuple[Line, ...], info: ValidationInfo) -> tuple[Line, ...]:
+        names = [site.name for site in info.data.get("sites", ())]
+        for index, line in enumerate(lines):
+            if "sites" in info.data and line.site is not None and line.site not in names:
+                right = did_you_mean(line.site, names) if names else "there is none; add [[sites]]"
+                raise misplaced(f"no such site; {right}", index, "site")
+        return lines
+
+    def schedule_of(
+        self, site: Site | None, closures: Closures, own: str | None = None
+    ) -> Schedule:
+        """Give the hours of a site, or of the office; `own` is what a line says instead."""
+        office = self.hours
+        closed = [*closures.get(feed_name(None), ())]
+        if site is not None:
+            closed += closures.get(feed_name(site), ())
+        return schedule(
+            [office] if site is None else [office, site],
+            own,
+            self.office.timezone if site is None else site.timezone or self.office.timezone,
+            self.office.country,
+            closed,
+        )
+
+    def opening_hours(self, closures: Closures = NO_CLOSURES) -> Hours:
+        """Give when somebody is there, for every line; `closures` are what calendars say."""
+        sites = {site.name: site for site in self.sites}
+        return Hours(
+            office=self.schedule_of(None, closures),
+            lines={
+                self._line_key(line): self.schedule_of(
+                    sites[line.site] if line.site is not None else None, closures, line.open
+                )
+                for line in self.lines
+                if line.site is not None or line.open is not None
+            },
+            country=self.office.country,
+        )
+
+    def feeds(self) -> tuple[Feed, ...]:
+        """Give the calendars that are to be read."""
+        return feeds(self.hours, self.sites)
+
+    def rules(self, closures: Closures = NO_CLOSURES) -> Rules:
+        """Give the settings as the policy needs them; `closures` are what calendars say."""
         allowed = self.texting.allowed_countries
         lines = self._lines()
         rules = _rules(
@@ -675,6 +768,7 @@ class Config(Section):
             zone=self.office.timezone,
             budget=self.spending.budget(),
             prices=self._prices(),
+            hours=self.opening_hours(closures),
             rulebook=self.rulebook(),
             sequences=self.sequences(),
             named_reasons=self._named_reasons(),
@@ -731,10 +825,12 @@ class Config(Section):
             variables=self.texting.variables,
         )
 
+    def _line_key(self, line: Line) -> str:
+        return number.normalise(line.number, self.office.country) or line.number
+
     def _lines(self) -> dict[str, LineRules]:
-        country = self.office.country
         return {
-            number.normalise(line.number, country) or line.number: LineRules(
+            self._line_key(line): LineRules(
                 name=line.name,
                 route=line.gateways or self.texting.gateways,
                 language=line.language or "",

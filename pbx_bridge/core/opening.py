@@ -7,7 +7,7 @@ that begins on it, is then taken from the one that is so (`core.holidays`).
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date, datetime, time
 
 from opening_hours import OpeningHours, ParserError, State  # type: ignore[attr-defined]
@@ -15,6 +15,7 @@ from opening_hours import OpeningHours, ParserError, State  # type: ignore[attr-
 from pbx_bridge.core.clocks import DAY
 from pbx_bridge.core.period import Bounds
 
+_WEEK = ("Mo", "Tu", "We", "Th", "Fr", "Sa", "Su")
 _DAYS = r"(?:Mo|Tu|We|Th|Fr|Sa|Su)(?:-(?:Mo|Tu|We|Th|Fr|Sa|Su))?"
 #: A rule for holidays: months perhaps, days of the week that it is for too, and what is so then.
 _HOLIDAY_RULE = re.compile(
@@ -23,6 +24,8 @@ _HOLIDAY_RULE = re.compile(
 )
 #: What a rule begins with that is for days of the week, in whatever month.
 _GENERAL = re.compile(rf"{_DAYS}|\d\d?:|24/7")
+_NAMED = re.compile(rf"({_DAYS}(?:,{_DAYS})*)(?![,\[\w])")
+_CLOSES = re.compile(rf"{_DAYS}(?:,{_DAYS})*\s+(?:off|closed)")
 _STATE = re.compile(r"\b(?:off|closed|open|unknown)\b|24/7")
 _QUOTED = re.compile(r'"[^"]*"')
 _HOLIDAY = re.compile(r"\bPH\b")
@@ -118,6 +121,7 @@ def _variants(text: str) -> tuple[str, str]:
     for part in _bare(text).split(";"):
         rules.append(text[start : start + len(part)].strip())
         start += len(part) + 1
+    rules = [rule for rule in rules if not _says_nothing(rule, rules)]
     general = max((at for at, rule in enumerate(rules) if _GENERAL.match(rule)), default=0)
     ordinary, holiday, waiting = [], [], []
     for at, rule in enumerate(rules):
@@ -133,6 +137,29 @@ def _variants(text: str) -> tuple[str, str]:
             holiday += waiting
             waiting.clear()
     return "; ".join(ordinary) or "off", "; ".join(holiday)
+
+
+def _says_nothing(rule: str, rules: Sequence[str]) -> bool:
+    """Tell whether a rule closes days of the week that no other opens.
+
+    To the library it would end the night that began on the day before.
+    """
+    closing = _CLOSES.fullmatch(rule)
+    others = [_weekdays(one) for one in rules if not _CLOSES.fullmatch(one)]
+    return closing is not None and others != [] and not _weekdays(rule) & set().union(*others)
+
+
+def _weekdays(rule: str) -> set[int]:
+    """Give the days of the week that a rule is for, all unless it begins with some."""
+    named = _NAMED.match(rule)
+    if named is None:
+        return set(range(7))
+    days: set[int] = set()
+    for part in named[1].split(","):
+        first, _, last = part.partition("-")
+        begin, end = _WEEK.index(first), _WEEK.index(last or first)
+        days.update(day % 7 for day in range(begin, (end if end >= begin else end + 7) + 1))
+    return days
 
 
 def _holiday_rule(rule: str) -> re.Match[str] | None:

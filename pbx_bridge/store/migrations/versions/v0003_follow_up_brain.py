@@ -242,8 +242,10 @@ def _what_else_is_known() -> None:
     op.create_table(
         "calendar_feed",
         sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("etag", sa.Text(), nullable=False),
+        sa.Column("modified", sa.Text(), nullable=False),
         sa.Column("problem", sa.Text(), nullable=False),
         sa.Column("tried_at", UtcTime(), nullable=False),
         sa.Column("read_at", UtcTime(), nullable=True),
