@@ -20,7 +20,9 @@ from pbx_bridge.core.variables import VARIABLES
 
 EXAMPLE = Path(__file__).parent.parent / "pbx-bridge.example.toml"
 #: `#key = value` and `#[table]` are settings, as is a list over several lines; `# Text` is prose.
-COMPLETE = re.sub(r"^#(?=[a-z\[\]]|  \{ )", "", EXAMPLE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+COMPLETE = re.sub(
+    r"^#(?=[a-z\[\]]|  \{ )", "", EXAMPLE.read_text(encoding="utf-8"), flags=re.MULTILINE
+)
 #: Settings whose example is no default.
 EXAMPLES_ONLY = {
     *("gateways", "last_resort", "blocked_numbers", "allowed_countries", "reasons"),
