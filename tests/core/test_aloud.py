@@ -256,7 +256,8 @@ STEPS: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("known", "sentence"), STEPS, ids=[s[1][:60] for s in STEPS])
 def test_a_step_tells_when_and_what(known: dict[str, Any], sentence: str) -> None:
-    step = SequenceStep(**{"name": "x", "when": AT_ONCE} | known)
+    usual: dict[str, Any] = {"name": "x", "when": AT_ONCE}
+    step = SequenceStep(**(usual | known))
     assert step_aloud(step) == sentence
     assert sequence_aloud(Sequence(name="y", steps=(step, step))) == [sentence, sentence]
 
