@@ -54,11 +54,17 @@ class Office:
         self.folder = folder
         self.ami = ami
         self.more = ""
+        self.doubts = False  #: whether the rules are looked at too
 
     async def found(self) -> list[Finding]:
         text = OFFICE.format(port=self.ami.port) + self.more
         settings = config.parse(text, "pbx-bridge.toml", self.folder)
-        return [finding async for finding in check(settings)]
+        path = self.folder / "pbx-bridge.toml"
+        doubtful: tuple[config.Problem, ...] = ()
+        if self.doubts:
+            path.write_text(text)
+            doubtful = config.doubtful(settings, path)
+        return [finding async for finding in check(settings, doubtful)]
 
     async def about(self, what: str) -> list[Finding]:
         return [finding for finding in await self.found() if finding.what == what]
@@ -80,6 +86,8 @@ async def test_nothing_is_wrong_in_a_fresh_office(office: Office) -> None:
     found = await office.found()
     assert [(one.what, one.good) for one in found] == [
         ("configuration", True),
+        ("rules", True),
+        ("texts", True),
         ("database", True),
         ("clock", True),
         ("pbx office", True),  # login
@@ -96,6 +104,35 @@ async def test_shadow_mode_is_said_and_so_is_sending(office: Office) -> None:
     assert await office.says("configuration", "shadow mode: nothing is sent")
     office.more = "[texting]\nenabled = true\n"
     assert await office.says("configuration", "texts are sent")
+
+
+# -- rules and texts ------------------------------------------------------------------------
+
+
+async def test_rules_are_counted(office: Office) -> None:
+    assert await office.says("rules", "the built-in ones; `pbx-bridge rules` reads them aloud")
+    office.more = '[[rules]]\nname = "x"\nthen = "default"\n'
+    assert await office.says("rules", "1 of your own, then the built-in ones")
+
+
+async def test_what_can_hardly_be_meant_is_worth_knowing(office: Office) -> None:
+    office.more = (
+        '[[rules]]\nname = "all"\nthen = "default"\n[[rules]]\nname = "x"\nthen = "nothing"\n'
+    )
+    office.doubts = True
+    (finding,) = await office.about("rules")
+    assert finding.good is None
+    assert finding.text == (
+        f'{office.folder / "pbx-bridge.toml"}:16: rules[2]: the rule "x" is never reached: "all"'
+        " stands before it and matches all that it would"
+    )
+
+
+async def test_a_text_of_a_sequence_that_must_not_go_out_is_wrong(office: Office) -> None:
+    office.more = '[sequences.default]\nsteps = [{ text = "Sorry! Reply STOP to opt out" }]\n'
+    (finding,) = await office.about("texts")
+    assert finding.good is False
+    assert finding.text == ("must not go out so: default: text (en); see `pbx-bridge templates`")
 
 
 # -- database -------------------------------------------------------------------------------

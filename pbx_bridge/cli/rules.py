@@ -27,8 +27,10 @@ def rules(config_path: Path | None, *, as_json: bool) -> None:
       pbx-bridge rules --json
     """  # noqa: D301 - \b is click's mark for a paragraph to leave as it is
     config = load_config(config_path)
+    found = doubtful(config, find_config(config_path))
     if as_json:
         print_json(_objects(config))
+        print_json({"kind": "doubt", "text": str(problem)} for problem in found)
         return
     print_line("The first rule that matches wins.")
     for number, (rule, sentence) in enumerate(_sentences(config), start=1):
@@ -40,7 +42,7 @@ def rules(config_path: Path | None, *, as_json: bool) -> None:
         print_line(f"The sequence {name}")
         for step in steps:
             print_line(f"     {step}")
-    if found := doubtful(config, find_config(config_path)):
+    if found:
         print_line("")
         for problem in found:
             print_line(f"note: {problem}")

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -177,10 +177,14 @@ def _contains(annotation: object, wanted: type) -> bool:
 
 def _model_at(model: type[BaseModel], within: Path) -> type[BaseModel] | None:
     found: type[BaseModel] | None = model
+    names_an_entry = False  # of a table of tables, as in [sequences.NAME]
     for part in within:
-        if found is not None and isinstance(part, str):
+        if names_an_entry:
+            names_an_entry = False
+        elif found is not None and isinstance(part, str):
             field = fields(found).get(part)
             found = _table_type(field.annotation) if field else None
+            names_an_entry = field is not None and get_origin(field.annotation) is dict
     return found
 
 

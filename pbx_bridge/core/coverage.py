@@ -199,7 +199,8 @@ def _is_left(
     touching = [cover for cover in covers if possible((*claims, *cover))]
     if not touching:
         return True
-    first, *others = touching
+    first = min(touching, key=len)
+    others = [cover for cover in touching if cover is not first]
     for claim in first:
         if any(_is_left((*claims, turned), others, patience) for turned in claim.turned()):
             return True

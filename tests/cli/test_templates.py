@@ -48,6 +48,8 @@ def test_every_text_in_force_is_shown_once(objects: list[dict[str, Any]]) -> Non
         ("first text", "en"),
         ("announcement_only", "en"),
         ("first text", "es"),
+        ("default: text-2", "en"),
+        ("default: text-2", "es"),
         *((f"answers {word}", "en") for word in ("STOP", "START", "HELP")),
         *((f"answers {word}", "es") for word in ("STOP", "START", "HELP")),
     ]

@@ -16,6 +16,8 @@ TEXTS = [
     for code in LANGUAGES
     for field, meaning in (
         ("first_text", None),
+        ("voicemail_text", None),
+        ("second_text", None),
         ("opted_out", Meaning.OPT_OUT),
         ("opted_in", Meaning.OPT_IN),
         ("help", Meaning.HELP),
@@ -48,7 +50,31 @@ def test_our_own_linter_finds_nothing_wrong(code: str, field: str, meaning: Mean
     country = "GB" if meaning is None else "US"  # a first text's way out is the office's decision
     around = Circumstances(office=VALUES["office"], country=country, language=code, answers=meaning)
     found = lint(fill(getattr(LANGUAGES[code], field), VALUES), around).findings
-    assert [finding.rule for finding in found] == (["contact"] if meaning is None else [])
+    without_contact = field in ("first_text", "voicemail_text")
+    assert [finding.rule for finding in found] == (["contact"] if without_contact else [])
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+@pytest.mark.parametrize("number", [VALUES["office_number"], ""])
+def test_a_second_text_says_who_about_what_and_how_to_get_no_more(code: str, number: str) -> None:
+    values = VALUES | {"office_number": number}
+    around = Circumstances(office=VALUES["office"], country="US", language=code)
+    linted = lint(fill(LANGUAGES[code].second_text, values), around)
+    assert linted.parts == 1
+    assert {finding.rule for finding in linted.findings} <= {"contact"}
+    assert "STOP" in linted.body
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_a_mail_says_who_about_what_and_how_to_get_no_more(code: str) -> None:
+    one = LANGUAGES[code]
+    around = Circumstances(office=VALUES["office"], country="US", language=code)
+    found = lint(fill(one.mail, VALUES), around).findings
+    assert {finding.rule for finding in found} <= {"encoding", "segments", "length"}  # of texts
+    assert placeholders(one.mail) == {"office", "office_number"}
+    assert placeholders(one.mail_subject) == {"office"}
+    assert "STOP" in one.mail
+    assert fill(one.mail, VALUES | {"office_number": ""}).count(VALUES["office"]) == 1
 
 
 @pytest.mark.parametrize("code", LANGUAGES)

@@ -74,6 +74,15 @@ def test_a_call_gives_its_values() -> None:
     }
 
 
+def test_several_calls_are_counted() -> None:
+    caller = parse("+12125550142", "US")
+    assert caller is not None
+    told = of_call(
+        call(), caller, line_name="", office="Miller", zone=ZoneInfo("UTC"), code="en", calls=3
+    )
+    assert told["calls"] == "3"
+
+
 def test_times_are_told_as_the_language_and_the_zone_have_it() -> None:
     late = datetime(2026, 11, 24, 3, 30, tzinfo=UTC)  # Monday evening in New York
     assert (values(call(at=late))["time"], values(call(at=late))["day"]) == ("10:30 pm", "Monday")
