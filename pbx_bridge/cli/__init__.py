@@ -24,6 +24,7 @@ COMMANDS = {
     "tasks": ("tasks", "See who still waits for a call; take one, put it off, close it."),
     "booked": ("bookings", "Write down that a caller booked."),
     "figures": ("figures", "Show how many missed callers were won back, and how sure that is."),
+    "contacts": ("contacts", "See and change whom you know; import, export, address books."),
     "optouts": ("optouts", "See and change who wants no texts; import and export the list."),
     "gateways": ("gateways", "Show how each gateway stands, and what went through it."),
     "alerts": ("alerting", "List what staff were told, take an alert, or test every channel."),

@@ -18,6 +18,7 @@ from yarl import URL
 
 from pbx_bridge.certificates import CaFile, context
 from pbx_bridge.config.values import Duration, Switch, misplaced
+from pbx_bridge.contacts.files import NO_VCARDS, has_vcards
 from pbx_bridge.contacts.reading import Manner
 from pbx_bridge.contacts.source import Source, SourceKind
 from pbx_bridge.core.contact import CallerKind
@@ -48,6 +49,12 @@ def _kind_of_contact(kind: CallerKind) -> CallerKind:
     return kind
 
 
+def _readable(kind: SourceKind) -> SourceKind:
+    if kind is SourceKind.CARDDAV and not has_vcards():
+        raise ValueError(NO_VCARDS)
+    return kind
+
+
 def _plain(url: HttpUrl) -> HttpUrl:
     if url.username or url.password:
         raise ValueError("it has a user in it; use username and password")
@@ -68,7 +75,7 @@ class SourceSettings(_Section):
         StringConstraints(strip_whitespace=True, min_length=1, max_length=64),
         AfterValidator(_no_reserved_name),
     ] = Field(description="what to call it in lists", examples=["office-book"])
-    type: SourceKind = Field(
+    type: Annotated[SourceKind, AfterValidator(_readable)] = Field(
         description='"carddav" for an address book, "http" for a .vcf or .csv file',
         examples=["carddav"],
     )

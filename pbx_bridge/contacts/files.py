@@ -7,6 +7,7 @@ from types import ModuleType
 from pbx_bridge.contacts import table
 from pbx_bridge.contacts.reading import Manner, Reading, Unreadable, decoded
 
+NO_VCARDS = "vCards need a library that is not installed; pip install 'pbx-bridge[contacts]'"
 _A_CARD = re.compile(r"\s*BEGIN\s*:\s*VCARD", re.IGNORECASE)
 
 
@@ -24,6 +25,11 @@ def read(body: bytes, manner: Manner) -> Reading:
     return table.read(text, manner)
 
 
+def has_vcards() -> bool:
+    """Tell whether vCards can be read and written here."""
+    return importlib.util.find_spec("vobject") is not None
+
+
 def vcards() -> ModuleType:
     """Give the module that reads and writes vCards.
 
@@ -31,10 +37,8 @@ def vcards() -> ModuleType:
         Unreadable: its library is not installed.
 
     """
-    if importlib.util.find_spec("vobject") is None:
-        raise Unreadable(
-            0, "vCards need a library that is not installed; pip install 'pbx-bridge[contacts]'"
-        )
+    if not has_vcards():
+        raise Unreadable(0, NO_VCARDS)
     from pbx_bridge.contacts import vcard  # noqa: PLC0415 - vobject is an extra
 
     return vcard
