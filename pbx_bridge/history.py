@@ -60,6 +60,7 @@ def about_the_caller(
         replied_at=known.replied_at,
         booked_at=known.booked_at,
         stranger=known.stranger,
+        held_out=_held_out(number, rules, now),
     )
     is_customer = caller_kind(facts) is CallerKind.CUSTOMER
     return _ruled(replace(facts, consented=known.consented or is_customer))
@@ -81,7 +82,6 @@ def about_the_text(tx: Connection, facts: Facts) -> Facts:
     )
     return replace(
         facts,
-        held_out=_held_out(number, rules, now),
         last_text=counted.last_about_line,
         zones=zones_of(number, rules, facts.who, first=True) if _minds_the_hour(facts) else (),
         counts=Counts(

@@ -90,7 +90,7 @@ class Steps:
             followups.join(tx, joined.row_id, now)
             if facts.texting is not None:  # one text about both calls
                 outbox.refill(tx, joined.row_id, words.text(facts, facts.texting), now)
-            self._task_again(tx, facts, joined, now, todo)
+            self._task_again(tx, row, facts, joined, now, todo)
             return joined.row_id
         planned = follow_up.plan(sequence, facts.ended, self._clocks(facts))
         opened = followups.begin(
@@ -110,9 +110,10 @@ class Steps:
         todo.planned |= bool(planned)
         return opened
 
-    def _task_again(
+    def _task_again(  # noqa: PLR0913, PLR0917 - the call, and what it is about
         self,
         tx: Connection,
+        row: int,
         facts: Facts,
         joined: FollowUpRecord,
         now: datetime,
@@ -123,7 +124,7 @@ class Steps:
             definition = self._definition(joined.sequence, step.name)
             done = step.action is Action.TASK and step.state is PlannedState.DONE
             if done and definition is not None:
-                self._task(tx, joined, facts, definition, now)
+                self._task(tx, row, joined, facts, definition, now)
                 todo.told = True
 
     def _clocks(self, facts: Facts) -> Clocks:
@@ -202,7 +203,7 @@ class Steps:
                 )
                 todo.raised = True
             case Action.TASK:
-                self._task(tx, told, facts, definition, now)
+                self._task(tx, told.call_row, told, facts, definition, now)
                 todo.told = True
             case Action.WEBHOOK:
                 self._webhook(tx, told, facts, definition, now)
@@ -307,22 +308,23 @@ class Steps:
             follow_up=step.follow_up,
         )
 
-    def _task(
+    def _task(  # noqa: PLR0913, PLR0917 - the call, and what it is about
         self,
         tx: Connection,
+        call_row: int | None,
         told: FollowUpRecord,
         facts: Facts,
         definition: SequenceStep,
         now: datetime,
     ) -> None:
-        assert told.call_row is not None  # noqa: S101 - looked at before
+        assert call_row is not None  # noqa: S101 - looked at before
         schedule = self.rules.hours.of(told.line)
         # Nobody is late before the office is there to do it.
         begins = schedule.next_open(now) or now
         task = tasks.open_task(
             tx,
             follow_up=told.row_id,
-            call_row=told.call_row,
+            call_row=call_row,
             recipient=told.recipient,
             name=facts.who.name or facts.call.caller.name,
             line=told.line,
