@@ -152,10 +152,11 @@ def test_an_unknown_one_is_named_with_those_there_are(
 @pytest.mark.usefixtures("endpoint")
 def test_a_replay_tells_again_what_it_wants(command: Run, write: Write) -> None:
     write(fill)
-    states = lambda: {  # noqa: E731 - twice the same question
-        str(row["event"]): row["state"]
-        for row in rows(command("webhooks", "deliveries", "--name", "hook", "--json"))
-    }
+
+    def states() -> dict[str, object]:
+        listed = rows(command("webhooks", "deliveries", "--name", "hook", "--json"))
+        return {str(row["event"]): row["state"] for row in listed}
+
     assert states() == {"key-0": "delivered", "key-1": "waiting"}
     assert "say from when" in command("webhooks", "replay", "hook").stderr
     result = command("webhooks", "replay", "hook", "--since", "2d")
