@@ -105,6 +105,7 @@ def tell_change(
         row.as_message(),
         at=now,
         call_row=row.call_row,
+        follow_up=row.follow_up,
         line=row.line,
         segments=row.segments,
         cost=Price(from_micros(row.cost_micros), currency) if row.priced_by else None,

@@ -55,7 +55,7 @@ class Office(Watched):
     """An office in New York with the built-in rules, where calls come and time passes."""
 
     def __init__(self, db: Database, *steps: SequenceStep, **rules: Any) -> None:
-        sequences = built_in_sequences("en")
+        sequences = dict(built_in_sequences("en"))
         if steps:
             sequences["default"] = Sequence(name="default", steps=steps)
         given: dict[str, Any] = {
