@@ -6,7 +6,7 @@ now ask for another sequence. Its steps wait in the database until they are due.
 
 from collections.abc import Sequence as Many
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 
 from pbx_bridge.core.hours import Schedule
@@ -100,7 +100,7 @@ def due(step: SequenceStep, ended: datetime, clocks: Clocks) -> datetime | None:
     """
     match step.when:
         case After(delay):
-            return ended + delay
+            return ended.astimezone(UTC) + delay  # time that passes, whatever clocks show
         case OnBusinessDay(at, days, of_caller):
             zones = (clocks.caller if of_caller else ()) or (clocks.office,)
             times = [clocks.schedule.business_day(ended, days, at, zone) for zone in zones]

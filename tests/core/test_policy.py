@@ -12,7 +12,6 @@ import pytest
 from pbx_bridge.core.call import Call, Caller, Disposition, HungUpBy, Reason
 from pbx_bridge.core.contact import CallerKind
 from pbx_bridge.core.facts import Facts
-from pbx_bridge.core.later import LaterFacts, still_wanted
 from pbx_bridge.core.limits import Budget, Counts, Limits, Spent
 from pbx_bridge.core.number import parse
 from pbx_bridge.core.office import LineRules, Moment, ReasonRule, Rules
@@ -31,7 +30,7 @@ from pbx_bridge.core.pricing import PriceList
 from pbx_bridge.core.quiet import QuietHours, Window
 from pbx_bridge.core.rules import Conditions, Rule
 from pbx_bridge.core.sequence import Action, After, Sequence, SequenceStep
-from pbx_bridge.core.skip import Defer, Skip, SkipReason
+from pbx_bridge.core.skip import Skip, SkipReason
 from pbx_bridge.core.wording import Wording
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -449,66 +448,3 @@ def test_no_country_list_means_every_country() -> None:
 
 def test_the_pbx_ending_a_call_at_once_is_no_wrong_number() -> None:
     assert isinstance(decide(facts({"began": NOW, "reason": Reason.UNAVAILABLE})), Send)
-
-
-def later(**more: Any) -> LaterFacts:
-    base = LaterFacts(
-        to="+12125550142",
-        rules=RULES,
-        now=NOW,
-        queued_at=NOW - timedelta(seconds=20),
-        expires_at=NOW + timedelta(minutes=30),
-        zones=(LONDON,),
-    )
-    return replace(base, **more)
-
-
-LATER: list[tuple[SkipReason, LaterFacts]] = [
-    (SkipReason.OPTED_OUT, later(opted_out_at=NOW)),
-    (SkipReason.MUTED, later(muted_until=NOW + timedelta(hours=1), muted_why="a machine")),
-    (SkipReason.KNOWN_UNTEXTABLE, later(known_untextable="a landline")),
-    (SkipReason.SPOKEN_SINCE, later(spoken_at=NOW)),
-    (SkipReason.REPLIED, later(replied_at=NOW)),
-    (SkipReason.BLOCKED, later(to="+12125550666")),
-    (SkipReason.DAILY_SPENDING, later(rules=WITH_LIMITS, spent=Spent(day=95_000), price=7900)),
-    (SkipReason.MONTHLY_SPENDING, later(rules=WITH_LIMITS, spent=Spent(month=1_000_000))),
-    (SkipReason.QUIET_HOURS, later(rules=AT_NIGHT, zones=(NEW_YORK,))),
-    (SkipReason.QUIET_HOURS, later(rules=AT_NIGHT, zones=())),
-]
-
-
-class TestStillWanted:
-    """The last look at the world before a text goes out."""
-
-    def test_yes(self) -> None:
-        assert still_wanted(later()) is None
-        assert still_wanted(later(rules=WITH_LIMITS)) is None
-        assert still_wanted(later(rules=AT_NIGHT)) is None
-        assert still_wanted(later(muted_until=NOW)) is None, "it is over"
-
-    @pytest.mark.parametrize(("reason", "given"), LATER, ids=[str(r) for r, _ in LATER])
-    def test_each_objection(self, reason: SkipReason, given: LaterFacts) -> None:
-        objection = still_wanted(given)
-        assert isinstance(objection, Skip)
-        assert objection.reason is reason
-        assert objection.detail
-
-    def test_on_the_phone_now(self) -> None:
-        objection = still_wanted(later(in_call=True))
-        assert isinstance(objection, Defer)
-        assert objection.until > NOW
-
-    def test_it_waits_for_morning_if_it_can(self) -> None:
-        objection = still_wanted(
-            later(rules=AT_NIGHT, zones=(NEW_YORK,), expires_at=NOW + timedelta(hours=12))
-        )
-        assert isinstance(objection, Defer)
-        assert objection.until == NOW + timedelta(hours=5)
-
-    def test_an_immediate_answer_is_late_after_its_time(self) -> None:
-        quiet = replace(DAYTIME, immediate_within=timedelta(minutes=2))
-        rules = replace(RULES, quiet=quiet)
-        assert still_wanted(later(rules=rules, zones=(NEW_YORK,))) is None
-        tried_for_long = NOW - timedelta(minutes=3)
-        objection = still_wanted(later(rules=rules, zones=(NEW_YORK,), queued_at=tried_for_long))
-        assert isinstance(objection, Skip)
