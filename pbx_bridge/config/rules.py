@@ -116,8 +116,6 @@ def _target(value: str, info: ValidationInfo) -> str:
 
 
 def _span(value: object) -> Span:
-    if isinstance(value, Span):
-        return value
     right = 'from and to with .. between, such as "30s..", "..20s" or "10s..1m"'
     found = _SPAN.fullmatch(value) if isinstance(value, str) else None
     if found is None or not (found["least"] or found["most"]):
