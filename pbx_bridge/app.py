@@ -20,23 +20,35 @@ import structlog
 from pbx_bridge import logs
 from pbx_bridge.alerts.alerter import Alerter, Targets
 from pbx_bridge.announcer import Announcer
+from pbx_bridge.bookings import Bookings
+from pbx_bridge.calendar_feed import NO_CLOSURES, Closures
+from pbx_bridge.calendars import Calendars
 from pbx_bridge.clock import utc_now
 from pbx_bridge.config import Config, ConfigError, Pbx, load
+from pbx_bridge.contacts.sync import ContactSync
 from pbx_bridge.conversation import Conversation
 from pbx_bridge.core.alerting import AlertKind, Pace
+from pbx_bridge.core.booking import Office
 from pbx_bridge.core.call import Call
 from pbx_bridge.core.delivery import AskSchedule
+from pbx_bridge.core.happening import NOBODY_LISTENS
 from pbx_bridge.core.tracker import CallTracker
+from pbx_bridge.crm import Lookup
+from pbx_bridge.endings import Endings
 from pbx_bridge.followup import FollowUp
-from pbx_bridge.hooks import HookServer
+from pbx_bridge.hooks import HookServer, TakeBooking
 from pbx_bridge.intake import Intake
-from pbx_bridge.ports import Announce, Gateway, GatewayProblem
+from pbx_bridge.outgoing import Outgoing
+from pbx_bridge.ports import Announce, Destination, DestinationProblem, Gateway, GatewayProblem
+from pbx_bridge.reminder import Reminder
 from pbx_bridge.sender import Sender
+from pbx_bridge.sequencer import Sequencer
 from pbx_bridge.sources import records
 from pbx_bridge.sources.ami.source import AmiSource
 from pbx_bridge.store import calls, retention
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.problem import StoreProblem, StoreUnavailable
+from pbx_bridge.todo import ToDo
 
 #: SIGTERM has ten seconds in all. So long the requests in hand may take, then the inbox;
 DRAIN_SENDING = timedelta(seconds=5)
@@ -47,7 +59,7 @@ PRUNE_EVERY = timedelta(hours=6)
 #: A trunk that brought no call for so long is no longer known as one by experience.
 TRUNKS_SINCE = timedelta(days=30)
 #: Changed settings of these sections count from the next start.
-FIXED_SECTIONS = ("pbx", "database", "hooks", "announce")
+FIXED_SECTIONS = ("pbx", "database", "hooks", "announce", "contacts")
 
 log = structlog.get_logger()
 
@@ -116,11 +128,16 @@ def _exit() -> None:
 def _tell_end(error: Exception) -> None:
     """Log why the service ends: one line for what can be mended outside, a traceback for a bug."""
     causes = _leaves(error)
-    if not all(isinstance(cause, StoreProblem | GatewayProblem) for cause in causes):
+    kinds = {
+        StoreProblem: "database_unusable",
+        GatewayProblem: "gateway_unusable",
+        DestinationProblem: "destination_unusable",
+    }
+    if not all(isinstance(cause, tuple(kinds)) for cause in causes):
         log.critical("bug", exc_info=error)
         return
     for cause in causes:
-        kind = "database_unusable" if isinstance(cause, StoreProblem) else "gateway_unusable"
+        kind = next(name for of, name in kinds.items() if isinstance(cause, of))
         log.critical(kind, problem=str(cause))
 
 
@@ -154,9 +171,22 @@ class Service:
         }
         self._gateways: dict[str, Gateway] = {}
         self._gateways_changed = asyncio.Event()
+        self._destinations: dict[str, Destination] = {}
 
         self._announcer = _announcer(config)
         self._alerter = Alerter(db, _targets(config, self._gateways), now=utc_now)
+        self._contacts = ContactSync(
+            db,
+            [source.source(config.office.country) for source in config.contacts.sources],
+            now=utc_now,
+        )
+        self._outgoing = Outgoing(
+            db,
+            now=utc_now,
+            jitter=random.random,
+            checkpoint=checkpoint,
+            raised=self._alerter.wake,
+        )
         announce: Announce = self._announcer.announce if self._announcer else lambda _: None
 
         def new_key() -> str:
@@ -171,9 +201,13 @@ class Service:
             wake=self._wake,
             recover=self._recover,
             raised=self._alerter.wake,
+            planned=self._plan,
+            told=self._outgoing.wake,
+            caller=self._caller,
             announce=announce,
             checkpoint=checkpoint,
         )
+        self._sequencer = Sequencer(db, self._followup.do_due, now=utc_now, done=self._stepped)
         self._sender = Sender(
             db,
             self._gateways,
@@ -185,6 +219,7 @@ class Service:
             checkpoint=checkpoint,
             announce=announce,
             raised=self._alerter.wake,
+            happened=self._outgoing.wake,
         )
         self._conversation = Conversation(
             config.rules(), new_key, self._answers_itself, config.spending.currency
@@ -196,12 +231,28 @@ class Service:
             wake=self._wake,
             raised=self._alerter.wake,
             announce=announce,
+            happened=self._outgoing.wake,
+        )
+        self._endings = Endings(new_key, NOBODY_LISTENS)
+        self._reminder = Reminder(
+            db,
+            config.reminding(config.opening_hours().office.opens_on),
+            now=utc_now,
+            raised=self._alerter.wake,
+            queued=self._wake,
+            expired=self._endings.tell_closed,
+        )
+        self._crm = Lookup(db, {}, now=utc_now)
+        self._closures = NO_CLOSURES
+        self._calendars = Calendars(
+            db, config.feeds(), now=utc_now, chance=random.random, changed=self._closed
         )
         self._set_what_staff_are_told(config)
 
     async def run(self, stop: asyncio.Event, reload: asyncio.Event) -> None:
         """Watch and send until `stop`; read the configuration again at each `reload`."""
         self._gateways.update(await self._opened(self._config))
+        self._tell_of_events_to(await self._opened_destinations(self._config))
         await self._receive_hooks()
         log.info(
             "started",
@@ -218,7 +269,12 @@ class Service:
             helping = [
                 tasks.create_task(self._followup.heartbeat(), name="heartbeat"),
                 tasks.create_task(self._followup.recover_gaps(), name="recovery"),
+                tasks.create_task(self._sequencer.run(), name="sequencer"),
                 tasks.create_task(self._prune(), name="retention"),
+                tasks.create_task(self._contacts.run(), name="contacts"),
+                tasks.create_task(self._calendars.run(), name="calendars"),
+                tasks.create_task(self._reminder.run(), name="reminder"),
+                tasks.create_task(self._crm.run(), name="crm"),
                 tasks.create_task(self._reload(reload), name="reload"),
             ]
             # What is in hand may still need these.
@@ -228,6 +284,7 @@ class Service:
                 ),
                 tasks.create_task(self._alerter.run(), name="alerter"),
             ]
+            tasks.create_task(self._outgoing.run(), name="outgoing")
             if self._announcer is not None:
                 last.append(tasks.create_task(self._announcer.run(), name="announcer"))
             judging = tasks.create_task(self._followup.watch(), name="followup")
@@ -237,7 +294,9 @@ class Service:
             for task in helping:
                 task.cancel()
             # First what is in hand: it may go out through a PBX.
-            sent = await self._sender.drain(DRAIN_SENDING)
+            sent, _ = await asyncio.gather(
+                self._sender.drain(DRAIN_SENDING), self._outgoing.drain(DRAIN_SENDING)
+            )
             for task in watching:
                 task.cancel()
             # The sources have told that they see no more; that is judged, then, with the rest.
@@ -254,7 +313,9 @@ class Service:
         hooks = self._config.hooks
         if hooks is None:
             return
-        server = HookServer(hooks.settings(), self._gateways, self._intake.take)
+        server = HookServer(
+            hooks.settings(), self._gateways, self._intake.take, self._booking_tool()
+        )
         try:
             await self._stack.enter_async_context(server.running())
         except OSError as error:
@@ -263,10 +324,27 @@ class Service:
                 " change [hooks] listen or port"
             ) from error
 
+    def _booking_tool(self) -> TakeBooking | None:
+        """Give the way in for the tool by which callers book, if there is one."""
+        config = self._config
+        if config.bookings is None:
+            return None
+        office = Office(config.office.country, config.own_numbers())
+        tool = config.bookings.tool()
+        return Bookings(self._db, tool, office, now=utc_now, endings=self._endings).hook
+
     def _set_what_staff_are_told(self, config: Config) -> None:
         targets = _targets(config, self._gateways)
         self._alerter.targets = targets
         self._followup.tell_missed_calls(wanted=AlertKind.MISSED_CALL in targets.kinds)
+
+    def _tell_of_events_to(self, destinations: dict[str, Destination]) -> None:
+        """Tell what happens to these from now on; they are open."""
+        self._destinations = destinations
+        listeners = self._outgoing.attach(destinations)
+        self._sender.listeners = self._conversation.listeners = listeners
+        self._followup.listeners = self._endings.listeners = listeners
+        self._crm.crms = self._config.crms(destinations)
 
     def _answers_itself(self, gateway: str) -> bool:
         known = self._gateways.get(gateway)
@@ -274,6 +352,32 @@ class Service:
 
     def _wake(self) -> None:
         self._sender.wake()
+
+    def _closed(self, closures: Closures) -> None:
+        """Take what calendars say about when nobody is there."""
+        self._closures = closures
+        self._set_rules(self._config)
+
+    def _set_rules(self, config: Config) -> None:
+        rules = config.rules(self._closures)
+        self._followup.rules = self._conversation.rules = rules
+        self._reminder.settings = config.reminding(rules.hours.office.opens_on)
+        self._reminder.wake()
+
+    def _caller(self, number: str) -> None:
+        self._crm.wanted(number)
+
+    def _plan(self) -> None:
+        self._sequencer.wake()
+
+    def _stepped(self, todo: ToDo) -> None:
+        """Go on with what the steps of follow-ups have left to do."""
+        if todo.queued:
+            self._sender.wake()
+        if todo.raised:
+            self._alerter.wake()
+        if todo.told:
+            self._outgoing.wake()
 
     async def _opened(self, config: Config) -> dict[str, Gateway]:
         """Open what is configured, but for what is open already.
@@ -289,6 +393,21 @@ class Service:
             if name not in self._gateways or configured != self._config.gateways.get(name)
         }
 
+    async def _opened_destinations(self, config: Config) -> dict[str, Destination]:
+        """Open what is told what happens, but for what is open already with the same settings."""
+        opened: dict[str, Destination] = {}
+        for name, destination in config.destinations().items():
+            known = self._destinations.get(name)
+            if (
+                known is not None
+                and known.fingerprint
+                and known.fingerprint == destination.fingerprint
+            ):
+                opened[name] = known
+            else:
+                opened[name] = await self._stack.enter_async_context(destination)
+        return opened
+
     async def _reload(self, reload: asyncio.Event) -> None:
         while True:
             await reload.wait()
@@ -296,17 +415,20 @@ class Service:
             try:
                 config = load(self._path)
                 gateways = await self._opened(config)
-            except (ConfigError, GatewayProblem) as error:
+                destinations = await self._opened_destinations(config)
+            except (ConfigError, GatewayProblem, DestinationProblem) as error:
                 log.error("config_kept_old", problem=str(error))  # noqa: TRY400 - no traceback helps
                 continue
             self._gateways.update(gateways)
             logs.configure(config.logging.level, config.logging.format)
-            self._followup.rules = self._conversation.rules = config.rules()
+            self._set_rules(config)
+            self._calendars.replace(config.feeds())
             self._conversation.currency = config.spending.currency
             self._sender.terms = config.terms()
             self._set_what_staff_are_told(config)
-            self._gateways_changed.set()
             self._config = config
+            self._tell_of_events_to(destinations)
+            self._gateways_changed.set()
             log.info(
                 "config_reloaded",
                 mode=_mode(config),
@@ -317,6 +439,7 @@ class Service:
                 ],
             )
             self._sender.wake()
+            self._sequencer.wake()
 
     async def _prune(self) -> None:
         """Forget what is older than the configuration says."""

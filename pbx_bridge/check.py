@@ -11,7 +11,7 @@ from pbx_bridge import ports, proofs
 from pbx_bridge.clock import utc_now
 from pbx_bridge.config import Config, Pbx, Problem
 from pbx_bridge.config.sections import ConfiguredGateway
-from pbx_bridge.ports import GatewayProblem
+from pbx_bridge.ports import DestinationProblem, GatewayProblem
 from pbx_bridge.sources.ami import problems, snapshot
 from pbx_bridge.sources.ami.borrowed import borrowed
 from pbx_bridge.sources.ami.frames import Frame
@@ -57,6 +57,8 @@ async def check(config: Config, doubtful: Sequence[Problem] = ()) -> AsyncIterat
         for name, configured in config.gateways.items():
             yield await _gateway(name, configured, config.surroundings(name, pbxs))
 
+    for name, destination in config.destinations().items():
+        yield await _destination(name, destination)
     yield _hooks(config)
     yield _alerts(config)
 
@@ -176,4 +178,13 @@ async def _gateway(name: str, configured: ConfiguredGateway, around: ports.Surro
         async with configured.build(around) as gateway:
             return _right(what, await gateway.check())
     except GatewayProblem as problem:
+        return _wrong(what, str(problem))
+
+
+async def _destination(name: str, configured: ports.Destination) -> Finding:
+    what = f"destination {name}"
+    try:
+        async with configured as destination:
+            return _right(what, await destination.check())
+    except DestinationProblem as problem:
         return _wrong(what, str(problem))

@@ -9,10 +9,12 @@ from sqlalchemy import Connection
 
 from pbx_bridge.core import loops
 from pbx_bridge.core.alerting import AlertKind
-from pbx_bridge.core.delivery import Blame, Channel, Price, Receipt, Rejected, State
-from pbx_bridge.core.policy import SkipReason
-from pbx_bridge.core.pricing import to_micros
-from pbx_bridge.store import consents, correspondents, outbox, receipts
+from pbx_bridge.core.delivery import Blame, Channel, Price, Purpose, Receipt, Rejected, State
+from pbx_bridge.core.happening import Listeners
+from pbx_bridge.core.payloads import message_changed
+from pbx_bridge.core.pricing import from_micros, to_micros
+from pbx_bridge.core.skip import SkipReason
+from pbx_bridge.store import consents, correspondents, events, followups, outbox, receipts
 from pbx_bridge.store import messages as stored_messages
 from pbx_bridge.store.alerts import raise_alert
 from pbx_bridge.store.consents import ConsentKind, ConsentRecord, ConsentSource
@@ -20,6 +22,11 @@ from pbx_bridge.store.messages import MessageRecord
 
 #: Codes by which gateways say that they do not know us: HTTP, SMTP, Twilio.
 CREDENTIAL_CODES = frozenset({"401", "403", "530", "535", "20003"})
+
+#: Messages to customers; what staff are told is nobody else's business.
+TOLD_PURPOSES = frozenset({Purpose.FOLLOW_UP, Purpose.CONFIRMATION})
+#: Where other programs are told that a message got to: not that it waits, or is on its way.
+TOLD_STATES = frozenset(State) - {State.QUEUED, State.SENDING, State.SHADOW}
 
 
 def refused(tx: Connection, row: MessageRecord, refusal: Rejected, now: datetime) -> None:
@@ -62,9 +69,7 @@ def opted_out(tx: Connection, row: MessageRecord, detail: str, now: datetime) ->
         reply_row=None,
     )
     consents.record(tx, given)
-    outbox.cancel_follow_ups(
-        tx, row.to, now, SkipReason.OPTED_OUT.value, "opted out, says the gateway"
-    )
+    followups.stop_for(tx, row.to, now, SkipReason.OPTED_OUT.value, "opted out, says the gateway")
 
 
 def received(
@@ -77,10 +82,37 @@ def received(
     return None if row is None else _applied(tx, row, told, now, currency)
 
 
-def early_receipts(tx: Connection, row: MessageRecord, now: datetime, currency: str) -> None:
-    """Take the receipts that came before the gateway's answer had told its id."""
+def early_receipts(
+    tx: Connection, row: MessageRecord, now: datetime, currency: str
+) -> MessageRecord:
+    """Take the receipts that came before the gateway's answer had told its id.
+
+    Gives the message as it now stands.
+    """
     for told in receipts.early(tx, row.gateway, row.gateway_ref, row.message_id):
         row = _applied(tx, row, told, now, currency)
+    return row
+
+
+def tell_change(
+    tx: Connection, row: MessageRecord, now: datetime, listeners: Listeners, currency: str
+) -> None:
+    """Let other programs know where a message to a customer got to; of each state once."""
+    if row.purpose not in TOLD_PURPOSES or row.state not in TOLD_STATES:
+        return
+    told = message_changed(
+        f"{row.key}-{row.state}",
+        row.as_message(),
+        at=now,
+        call_row=row.call_row,
+        follow_up=row.follow_up,
+        line=row.line,
+        segments=row.segments,
+        cost=Price(from_micros(row.cost_micros), currency) if row.priced_by else None,
+        detail=row.detail,
+        code=row.code,
+    )
+    events.record(tx, told, listeners.of(told.kind))
 
 
 def _applied(

@@ -17,11 +17,15 @@ from pbx_bridge.core import keywords, loops
 from pbx_bridge.core.alerting import AlertKind
 from pbx_bridge.core.announcement import Announcement, ReplyArrived, TextChanged
 from pbx_bridge.core.delivery import Purpose, Receipt, State
+from pbx_bridge.core.happening import NOBODY_LISTENS, Listeners
 from pbx_bridge.core.number import Number, parse
-from pbx_bridge.core.policy import Rules, SkipReason
+from pbx_bridge.core.office import Rules
+from pbx_bridge.core.payloads import reply_received
 from pbx_bridge.core.reply import Meaning, Reply
+from pbx_bridge.core.skip import SkipReason
+from pbx_bridge.endings import Endings
 from pbx_bridge.ports import News
-from pbx_bridge.store import consents, correspondents, outbox, replies
+from pbx_bridge.store import consents, correspondents, events, outbox, replies
 from pbx_bridge.store import messages as stored_messages
 from pbx_bridge.store.alerts import raise_alert
 from pbx_bridge.store.consents import ConsentKind, ConsentRecord, ConsentSource
@@ -67,8 +71,18 @@ class Conversation:
     ) -> None:
         self.rules = rules  #: replaced as a whole when the configuration is read again
         self.currency = currency
+        self._endings = Endings(new_key, NOBODY_LISTENS)
         self._new_key = new_key
         self._answers_itself = answers_itself
+
+    @property
+    def listeners(self) -> Listeners:
+        """Who is told what happens; replaced likewise."""
+        return self._endings.listeners
+
+    @listeners.setter
+    def listeners(self, listeners: Listeners) -> None:
+        self._endings.listeners = listeners
 
     def take(self, tx: Connection, gateway: str, news: Sequence[News], now: datetime) -> Noted:
         """Write news down, in order; what was told before changes nothing."""
@@ -92,6 +106,7 @@ class Conversation:
         noted.raised |= told.state is State.UNDELIVERED
         if row.state is not told.state:  # an older one
             return
+        consequences.tell_change(tx, row, now, self.listeners, self.currency)
         log.info("receipt", message=row.message_id, state=str(row.state), code=told.code)
         noted.announcements.append(
             TextChanged(
@@ -143,6 +158,19 @@ class Conversation:
                 call=record.call_row,
             )
         )
+        happening = reply_received(
+            self._new_key(),
+            reply,
+            at=now,
+            reply_row=record.row_id,
+            gateway=gateway,
+            number=record.sender_e164 or "",
+            meaning=meaning,
+            message=record.message_id,
+            call_row=record.call_row,
+            ignored=ignored,
+        )
+        events.record(tx, happening, self.listeners.of(happening.kind))
         if number is None:  # a short code or a name: kept, and nobody is bothered with it
             return
         correspondents.reached(tx, [(number.e164, gateway)], now)
@@ -160,7 +188,7 @@ class Conversation:
                 self._answer(case)
                 _tell_staff(case)
             case Meaning.URGENT | Meaning.REPLY:
-                _cancel(case, SkipReason.REPLIED, "the customer replied")
+                self._cancel(case, SkipReason.REPLIED, "the customer replied")
                 _tell_staff(case)
 
     def _ignored(self, tx: Connection, reply: Reply, number: Number | None, now: datetime) -> str:
@@ -188,7 +216,7 @@ class Conversation:
             _consent(case, ConsentKind.OPT_OUT)
             text = f"{case.number.e164} wants no more texts: {_quoted(case.record)}"
             _raise(case, AlertKind.OPT_OUT, text)
-        _cancel(case, SkipReason.OPTED_OUT, "the customer opted out")
+        self._cancel(case, SkipReason.OPTED_OUT, "the customer opted out")
 
     def _opt_in(self, case: "_Case") -> None:
         if consents.opted_out(case.tx, case.number.e164) is None:
@@ -196,6 +224,9 @@ class Conversation:
             return
         _consent(case, ConsentKind.OPT_IN)
         self._answer(case)
+
+    def _cancel(self, case: "_Case", reason: SkipReason, detail: str) -> None:
+        self._endings.end(case.tx, case.number.e164, case.now, reason, detail)
 
     def _answer(self, case: "_Case") -> None:
         """Queue the one text that answers STOP, START or HELP, by the way that it came."""
@@ -263,10 +294,6 @@ def _raise(case: _Case, kind: AlertKind, text: str) -> None:
         reply_row=case.record.row_id,
     )
     case.noted.raised = True
-
-
-def _cancel(case: _Case, reason: SkipReason, detail: str) -> None:
-    outbox.cancel_follow_ups(case.tx, case.number.e164, case.now, reason.value, detail)
 
 
 def _consent(case: _Case, kind: ConsentKind) -> None:

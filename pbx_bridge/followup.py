@@ -18,15 +18,18 @@ from sqlalchemy import Connection
 from pbx_bridge.core import events as ev
 from pbx_bridge.core.call import Call, CallBegan, CallEnded, Observation, OutboundCall, Reason
 from pbx_bridge.core.events import CallEvent
-from pbx_bridge.core.policy import Defer, Rules, Skip
+from pbx_bridge.core.happening import Listeners
+from pbx_bridge.core.office import Rules
+from pbx_bridge.core.skip import Defer, Skip
 from pbx_bridge.core.tracker import CallTracker
-from pbx_bridge.ledger import Ledger, Recovered, Search, Told
+from pbx_bridge.ledger import Ledger, Recovered, Told
 from pbx_bridge.ports import Announce, Clock, Emit
 from pbx_bridge.store import feed
 from pbx_bridge.store import messages as stored_messages
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.feed import FeedState
 from pbx_bridge.store.problem import StoreUnavailable
+from pbx_bridge.todo import Search, ToDo
 
 #: Events that may wait: hours of an office's traffic. More is a database that does not come back.
 INBOX_SIZE = 200_000
@@ -62,6 +65,9 @@ class FollowUp:
         wake: Callable[[], None],
         recover: Recover | None = None,
         raised: Callable[[], None] = lambda: None,
+        planned: Callable[[], None] = lambda: None,
+        told: Callable[[], None] = lambda: None,
+        caller: Callable[[str], None] = lambda _: None,
         announce: Announce = lambda _: None,
         checkpoint: Callable[[str], None] = lambda _name: None,
     ) -> None:
@@ -72,6 +78,9 @@ class FollowUp:
         self._wake = wake
         self._recover = recover
         self._raised = raised
+        self._planned = planned
+        self._told_others = told
+        self._caller = caller
         self._announce = announce
         self._checkpoint = checkpoint
         #: None only wakes the one who waits.
@@ -96,6 +105,19 @@ class FollowUp:
     def tell_missed_calls(self, *, wanted: bool) -> None:
         """Say whether the staff want an alert of each missed call."""
         self._ledger.tells_missed_calls = wanted
+
+    @property
+    def listeners(self) -> Listeners:
+        """Who is told what happens; replaced likewise."""
+        return self._ledger.listeners
+
+    @listeners.setter
+    def listeners(self, listeners: Listeners) -> None:
+        self._ledger.listeners = listeners
+
+    def do_due(self, tx: Connection, now: datetime) -> tuple[ToDo, datetime | None]:
+        """Do the steps of follow-ups whose time has come (for `Sequencer`)."""
+        return self._ledger.do_due(tx, now)
 
     def recheck(
         self, tx: Connection, row: stored_messages.MessageRecord, now: datetime
@@ -248,6 +270,12 @@ class FollowUp:
             self._wake()
         if todo.raised:
             self._raised()
+        if todo.planned:
+            self._planned()
+        if todo.told:
+            self._told_others()
+        for number in filter(None, todo.callers):
+            self._caller(number)
         for what in todo.announcements:
             self._announce(what)
         for search in todo.searches:

@@ -13,13 +13,19 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import Connection
 
-from pbx_bridge.core import burst, policy
+from pbx_bridge.core import burst, policy, recovery
 from pbx_bridge.core.alerting import AlertKind
 from pbx_bridge.core.burst import Breaker, Circuit, Evidence
+from pbx_bridge.core.contact import NOBODY, CallerKind, Contact
+from pbx_bridge.core.delivery import Channel
+from pbx_bridge.core.facts import Facts, caller_kind
+from pbx_bridge.core.later import LaterFacts
 from pbx_bridge.core.limits import Counts, Spent, block
 from pbx_bridge.core.number import Number, parse, zones
-from pbx_bridge.core.policy import Facts, LaterFacts, Rules, Skip, SkipReason
-from pbx_bridge.store import alerts, callers, calls, guards, limits
+from pbx_bridge.core.office import Rules
+from pbx_bridge.core.skip import Skip, SkipReason
+from pbx_bridge.store import alerts, callers, calls, contacts, crm, followups, guards, limits
+from pbx_bridge.store.followups import FollowUpRecord
 from pbx_bridge.store.messages import MessageRecord
 
 #: What is usual is counted anew so often.
@@ -28,10 +34,43 @@ USUAL_FOR = timedelta(days=1)
 FIRST_STEP = "first_text"
 
 
-def about_the_caller(tx: Connection, facts: Facts, row: int) -> Facts:
-    """Add what `ABOUT_THE_CALLER` needs, and the counts of this one number."""
-    number, call, rules, now = _number(facts), facts.call, facts.rules, facts.now
-    known = callers.caller(tx, number.e164, number.national, call.began)
+def about_the_caller(
+    tx: Connection, facts: Facts, row: int, since: datetime | None = None
+) -> Facts:
+    """Add what is known of the caller, and which rule matches.
+
+    `since` is when the follow-up began, for a step of it; else the call itself counts.
+    """
+    number, call, rules, now = facts.number, facts.call, facts.rules, facts.now
+    if number is None:  # nobody knows who it was, and nobody can be asked about
+        return _ruled(facts)
+    since = since or call.began
+    known = callers.caller(tx, number.e164, number.national, since)
+    contact, customer = contacts.of_number(tx, number.e164), crm.get(tx, number.e164)
+    facts = replace(
+        facts,
+        contact=None if contact is None else contact.contact,
+        crm_status="" if customer is None else customer.status,
+        missed_at=callers.missed(tx, number.e164, now, row),
+        opted_out_at=known.opted_out_at,
+        muted_until=known.muted_until,
+        muted_why=known.muted_why,
+        known_untextable=known.untextable,
+        spoken_at=_spoken_at(tx, number, rules, since, now, row),
+        replied_at=known.replied_at,
+        booked_at=known.booked_at,
+        stranger=known.stranger,
+        held_out=_held_out(number, rules, now),
+    )
+    is_customer = caller_kind(facts) is CallerKind.CUSTOMER
+    return _ruled(replace(facts, consented=known.consented or is_customer))
+
+
+def about_the_text(tx: Connection, facts: Facts) -> Facts:
+    """Add what is left of `ABOUT_THE_CALLER`, once it is known that a text is to be thought of."""
+    number, call, rules, now = facts.number, facts.call, facts.rules, facts.now
+    if number is None:
+        return facts
     counted = limits.of_number(
         tx,
         number.e164,
@@ -43,15 +82,8 @@ def about_the_caller(tx: Connection, facts: Facts, row: int) -> Facts:
     )
     return replace(
         facts,
-        opted_out_at=known.opted_out_at,
-        muted_until=known.muted_until,
-        muted_why=known.muted_why,
-        known_untextable=known.untextable,
-        spoken_at=calls.spoken_since(tx, number.e164, number.national, call.began, row),
-        replied_at=known.replied_at,
         last_text=counted.last_about_line,
-        stranger=known.stranger,
-        zones=_zones(number, rules, first=True) if policy.minds_the_hour(facts) else (),
+        zones=zones_of(number, rules, facts.who, first=True) if _minds_the_hour(facts) else (),
         counts=Counts(
             number_day=counted.day,
             number_week=counted.week,
@@ -59,6 +91,41 @@ def about_the_caller(tx: Connection, facts: Facts, row: int) -> Facts:
             block_day=counted.block_day,
         ),
     )
+
+
+def _minds_the_hour(facts: Facts) -> bool:
+    return facts.step is None and policy.minds_the_hour(facts)
+
+
+def _ruled(facts: Facts) -> Facts:
+    return replace(facts, asked=facts.ruling)
+
+
+def _spoken_at(  # noqa: PLR0913, PLR0917 - whose, and since when
+    tx: Connection,
+    number: Number,
+    rules: Rules,
+    since: datetime,
+    now: datetime,
+    except_row: int | None = None,
+) -> datetime | None:
+    return calls.spoken_since(
+        tx,
+        number.e164,
+        number.national,
+        since,
+        except_row,
+        now=now,
+        long_enough=rules.min_conversation,
+    )
+
+
+def _held_out(number: Number, rules: Rules, now: datetime) -> bool:
+    if rules.holdout is None:
+        return False
+    sticks_for, salt = rules.holdout.sticks_for, rules.holdout.salt
+    chance = recovery.chance_of(number.e164, now, sticks_for=sticks_for, salt=salt)
+    return recovery.held_out(chance, rules.holdout.percent)
 
 
 def about_all(tx: Connection, facts: Facts) -> Facts:
@@ -107,41 +174,89 @@ def held(tx: Connection, facts: Facts, objection: Skip) -> None:
 
 
 def about_later(tx: Connection, row: MessageRecord, rules: Rules, now: datetime) -> LaterFacts:
-    """Gather what may have changed since a text was queued."""
-    number = parse(row.to, rules.country)
-    known = callers.recipient(tx, row.to, row.created_at)
+    """Gather what may have changed since a message was queued."""
+    mail = row.channel is Channel.EMAIL
+    to = row.to
+    if mail and row.follow_up is not None:  # about a call of whom it is for
+        told = followups.get(tx, row.follow_up)
+        to = row.to if told is None else told.recipient
+    first = row.step == FIRST_STEP
+    later = _later(tx, to, rules, now, since=row.created_at, first=first, call_row=row.call_row)
+    opted_out_at = later.opted_out_at
+    if mail:
+        by_mail = callers.recipient(tx, row.to, row.created_at)
+        opted_out_at = opted_out_at or by_mail.opted_out_at
+    return replace(
+        later,
+        expires_at=row.expires_at,
+        answers_call=first,
+        wakes=not mail,
+        known_untextable="" if mail else later.known_untextable,
+        opted_out_at=opted_out_at,
+        price=rules.price(row.gateway, row.region, row.segments),
+        spent=_spent(tx, rules, now, waiting=False),
+    )
+
+
+def about_follow_up(
+    tx: Connection, follow_up: FollowUpRecord, rules: Rules, now: datetime
+) -> LaterFacts:
+    """Gather what may have ended a follow-up, or is to be waited for, before its next step."""
+    return _later(
+        tx,
+        follow_up.recipient,
+        rules,
+        now,
+        since=follow_up.opened_at,
+        first=False,
+        call_row=follow_up.call_row,
+    )
+
+
+def _later(  # noqa: PLR0913 - whom it is for, and since when
+    tx: Connection,
+    to: str,
+    rules: Rules,
+    now: datetime,
+    *,
+    since: datetime,
+    first: bool,
+    call_row: int | None,
+) -> LaterFacts:
+    number = parse(to, rules.country)
+    known = callers.recipient(tx, to, since)
     later = LaterFacts(
-        to=row.to,
+        to=to,
         rules=rules,
         now=now,
-        queued_at=row.created_at,
-        expires_at=row.expires_at,
+        queued_at=since,
+        expires_at=datetime.max.replace(tzinfo=UTC),
         zones=(rules.zone,),
-        price=rules.price(row.gateway, row.region, row.segments),
         opted_out_at=known.opted_out_at,
         muted_until=known.muted_until,
         muted_why=known.muted_why,
         known_untextable=known.untextable,
         replied_at=known.replied_at,
-        spent=_spent(tx, rules, now, waiting=False),
+        booked_at=known.booked_at,
     )
     if number is None:
         return later
+    contact = contacts.of_number(tx, number.e164)
     return replace(
         later,
-        zones=_zones(number, rules, first=row.step == FIRST_STEP),
-        spoken_at=calls.spoken_since(tx, row.to, number.national, row.created_at),
-        in_call=calls.in_call(tx, row.to, number.national, now, row.call_row),
+        zones=zones_of(number, rules, NOBODY if contact is None else contact.contact, first=first),
+        spoken_at=_spoken_at(tx, number, rules, since, now),
+        in_call=calls.in_call(tx, to, number.national, now, call_row),
     )
 
 
-def _zones(number: Number, rules: Rules, *, first: bool) -> Sequence[tzinfo]:
+def zones_of(number: Number, rules: Rules, contact: Contact, *, first: bool) -> Sequence[tzinfo]:
     """Give the zones in which somebody may be.
 
-    Where the number does not tell, the office's own does for the answer to a call; for what comes
-    later nothing does.
+    What the office knows of a contact counts before what the number tells. Where neither tells, the
+    office's own zone does for the answer to a call; for what comes later nothing does.
     """
-    found = _loaded(zones(number))
+    found = (_loaded((contact.zone,)) if contact.zone else ()) or _loaded(zones(number))
     return found or ((rules.zone,) if first else ())
 
 

@@ -1,8 +1,8 @@
 """Where gateways call us: a small web server for receipts and replies, off unless configured.
 
-Only paths of configured gateways exist. A request is limited in size, time and number, must be
-signed, and is answered once its news are on the disk, or soon with 503, after which the provider
-tells them again; the same twice does no harm.
+Only paths of configured gateways exist, and that of a booking tool. A request is limited in size,
+time and number, must be signed, and is answered once its news are on the disk, or soon with 503,
+after which the provider tells them again; the same twice does no harm.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -34,6 +35,9 @@ MINUTE = 60.0
 
 Take = Callable[[str, Sequence[News]], Coroutine[Any, Any, None]]
 """Write down what a gateway of that name tells; see `Intake.take`."""
+Write = Callable[[], Coroutine[Any, Any, None]]
+TakeBooking = Callable[[HookRequest], Write]
+"""Prove and read what a booking tool tells; give what writes it down. See `Bookings.hook`."""
 
 log = structlog.get_logger()
 
@@ -79,13 +83,37 @@ class Limiter:
         return allowed
 
 
-class HookServer:
-    """Answers `/hooks/NAME` and what is below it, for gateways that receive."""
+#: Where a booking tool calls; it is also its name in the log, which must not have the token.
+BOOKINGS = "bookings"
 
-    def __init__(self, settings: HookSettings, gateways: Mapping[str, Gateway], take: Take) -> None:
+
+@dataclass(frozen=True, slots=True)
+class _Called:
+    """Who is meant by a path: how to prove and read a request, and the path as it was called."""
+
+    name: str
+    read: Callable[[HookRequest], tuple[Write, HookAnswer]]
+    path: str  #: below the public URL
+    tail: str
+
+
+class HookServer:
+    """Answers `/hooks/NAME` and what is below it, for gateways that receive.
+
+    With `booking` also `/bookings/TOKEN`, for a tool by which callers book.
+    """
+
+    def __init__(
+        self,
+        settings: HookSettings,
+        gateways: Mapping[str, Gateway],
+        take: Take,
+        booking: TakeBooking | None = None,
+    ) -> None:
         self._settings = settings
         self._gateways = gateways
         self._take = take
+        self._booking = booking
         self._limiter = Limiter(settings.max_per_minute)
         self._at_once = 0
         self._writing: set[asyncio.Task[None]] = set()
@@ -128,22 +156,21 @@ class HookServer:
             self._at_once -= 1
 
     async def _answer(self, request: web.Request) -> web.Response:
-        found = self._gateway(request.rel_url.raw_path)
-        if found is None or request.method not in {"POST", "GET"}:
+        called = self._called(request.rel_url.raw_path)
+        if called is None or request.method not in {"POST", "GET"}:
             return web.Response(status=404)
-        name, gateway, path = found
         try:
             async with asyncio.timeout(READ_SECONDS):
                 body = await request.read()
         except TimeoutError:
             return web.Response(status=408)
         query = request.rel_url.raw_query_string
-        below = path + (f"?{query}" if query else "")
+        below = called.path + (f"?{query}" if query else "")
         try:
-            answer = gateway.hook(
+            write, answer = called.read(
                 HookRequest(
                     method=request.method,
-                    tail=unquote(path.removeprefix("/hooks/").partition("/")[2]).strip("/"),
+                    tail=called.tail,
                     url=f"{self._settings.public_url}{below}",
                     headers={key.lower(): value for key, value in request.headers.items()},
                     query=tuple(request.rel_url.query.items()),
@@ -151,16 +178,16 @@ class HookServer:
                 )
             )
         except Forged as problem:
-            log.warning("hook_forged", gateway=name, problem=str(problem))
+            log.warning("hook_forged", gateway=called.name, problem=str(problem))
             return web.Response(status=403)
         except ValueError as problem:
-            log.warning("hook_unreadable", gateway=name, problem=type(problem).__name__)
+            log.warning("hook_unreadable", gateway=called.name, problem=type(problem).__name__)
             return web.Response(status=400)
-        return await self._written(name, answer)
+        return await self._written(called.name, write, answer)
 
-    async def _written(self, name: str, answer: HookAnswer) -> web.Response:
+    async def _written(self, name: str, write: Write, answer: HookAnswer) -> web.Response:
         """Answer once the news are written down, or that they are to be told again."""
-        writing = asyncio.get_running_loop().create_task(self._take(name, answer.news))
+        writing = asyncio.get_running_loop().create_task(write())
         # Held until it is done: it goes on also where the answer could not wait for it.
         self._writing.add(writing)
         writing.add_done_callback(self._writing.discard)
@@ -178,15 +205,28 @@ class HookServer:
             status=answer.status, text=answer.body, content_type=answer.content_type
         )
 
-    def _gateway(self, path: str) -> tuple[str, ReceivesHooks, str] | None:
-        """Find the gateway that a path means; with it the path below the public URL."""
-        below = path.removeprefix(self._base) if path.startswith(f"{self._base}/hooks/") else path
+    def _called(self, path: str) -> _Called | None:
+        """Find who is meant by a path."""
+        ours = tuple(f"{self._base}/{kind}/" for kind in ("hooks", BOOKINGS))
+        below = path.removeprefix(self._base) if path.startswith(ours) else path
         parts = below.split("/")
-        if len(parts) < 3 or parts[:2] != ["", "hooks"]:  # noqa: PLR2004 - /hooks/NAME
+        if len(parts) < 3 or parts[0]:  # noqa: PLR2004 - /hooks/NAME
             return None
+        if parts[1] == BOOKINGS and self._booking is not None:
+            token = unquote(below.removeprefix(f"/{BOOKINGS}/")).strip("/")
+            return _Called(BOOKINGS, partial(_read_booking, self._booking), below, token)
         name = unquote(parts[2])
         gateway: object = self._gateways.get(name)
-        return (name, gateway, below) if isinstance(gateway, ReceivesHooks) else None
+        if parts[1] != "hooks" or not isinstance(gateway, ReceivesHooks):
+            return None
+        tail = unquote(below.removeprefix("/hooks/").partition("/")[2]).strip("/")
+        return _Called(name, partial(self._read, name, gateway), below, tail)
+
+    def _read(
+        self, name: str, gateway: ReceivesHooks, request: HookRequest
+    ) -> tuple[Write, HookAnswer]:
+        answer = gateway.hook(request)
+        return partial(self._take, name, answer.news), answer
 
     def _caller(self, request: web.Request) -> str:
         """Give who called: the peer, or whom the reverse proxy names."""
@@ -198,6 +238,10 @@ class HookServer:
             return str(ip_address(last))
         except ValueError:
             return peer
+
+
+def _read_booking(booking: TakeBooking, request: HookRequest) -> tuple[Write, HookAnswer]:
+    return booking(request), HookAnswer()
 
 
 def _again() -> web.Response:

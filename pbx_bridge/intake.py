@@ -28,7 +28,8 @@ log = structlog.get_logger()
 class Intake:
     """The way in for receipts and replies.
 
-    `wake` is called when a text was queued, `raised` when an alert may wait for the staff.
+    `wake` is called when a text was queued, `raised` when an alert may wait for the staff,
+    `happened` when other programs may be told something.
     """
 
     def __init__(  # noqa: PLR0913 - wired once, by name
@@ -40,12 +41,14 @@ class Intake:
         wake: Callable[[], None],
         raised: Callable[[], None] = lambda: None,
         announce: Announce = lambda _: None,
+        happened: Callable[[], None] = lambda: None,
     ) -> None:
         self._db = db
         self._now = now
         self._wake = wake
         self._raised = raised
         self._announce = announce
+        self._happened = happened
         self._conversation = conversation
         self._grouped = Grouped(db, self._write)
         self._listening: dict[str, tuple[Gateway, asyncio.Task[None]]] = {}
@@ -66,6 +69,8 @@ class Intake:
             self._raised()
         for what in noted.announcements:
             self._announce(what)
+        if noted.announcements:
+            self._happened()
 
     def _write(self, tx: Connection, told: list[tuple[str, Sequence[News]]]) -> list[Noted]:
         now = self._now()

@@ -5,7 +5,7 @@ what it needs and gives back what is to be done next.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -13,9 +13,9 @@ from sqlalchemy import Connection
 
 from pbx_bridge import history
 from pbx_bridge.core import events as ev
-from pbx_bridge.core import policy
+from pbx_bridge.core import later, payloads, policy
 from pbx_bridge.core.alerting import AlertKind
-from pbx_bridge.core.announcement import Announcement, CallMissed
+from pbx_bridge.core.announcement import CallMissed
 from pbx_bridge.core.call import (
     Call,
     CallAnswered,
@@ -31,22 +31,20 @@ from pbx_bridge.core.call import (
     VoicemailReached,
 )
 from pbx_bridge.core.delivery import Purpose
+from pbx_bridge.core.facts import Facts, caller_kind
+from pbx_bridge.core.happening import NOBODY_LISTENS, Happened, Listeners
 from pbx_bridge.core.number import parse
-from pbx_bridge.core.policy import (
-    Decision,
-    Defer,
-    Facts,
-    Moment,
-    Rules,
-    Send,
-    Skip,
-    SkipReason,
-    Verdict,
-)
-from pbx_bridge.store import calls, feed, outbox
+from pbx_bridge.core.office import Moment, Rules
+from pbx_bridge.core.policy import Decision, Send, Verdict
+from pbx_bridge.core.skip import Defer, Skip, SkipReason
+from pbx_bridge.endings import Endings
+from pbx_bridge.steps import Steps
+from pbx_bridge.store import calls, contacts, events, feed, followups, outbox
 from pbx_bridge.store import messages as stored_messages
 from pbx_bridge.store.alerts import raise_alert
 from pbx_bridge.store.feed import FeedState
+from pbx_bridge.store.followups import FollowUpRecord
+from pbx_bridge.todo import Search, ToDo
 
 #: Recovery begins so much before the feed was last seen whole: the PBX has a clock of its own.
 WATERMARK_MARGIN = timedelta(seconds=120)
@@ -67,15 +65,6 @@ class Recovered:
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
-    """What to look for in a PBX's records: calls that ended since then; `until` as above."""
-
-    pbx: str
-    since: datetime
-    until: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
 class Told:
     """Something to write down. `boot` is the run of the PBX that it happened in.
 
@@ -88,24 +77,46 @@ class Told:
     live: frozenset[str] = frozenset()
 
 
-@dataclass(slots=True)
-class ToDo:
-    """What is to be done once the transaction is committed."""
-
-    queued: bool = False  #: a text waits for the sender
-    raised: bool = False  #: an alert may wait for the staff
-    searches: list[Search] = field(default_factory=list)
-    announcements: list[Announcement] = field(default_factory=list)
-
-
 class Ledger:
     """Judges by the rules in force and writes it all down."""
 
-    def __init__(self, rules: Rules, new_key: Callable[[], str], *, has_records: bool) -> None:
-        self.rules = rules  #: replaced as a whole when the configuration is read again
+    def __init__(
+        self,
+        rules: Rules,
+        new_key: Callable[[], str],
+        *,
+        has_records: bool,
+        listeners: Listeners = NOBODY_LISTENS,
+    ) -> None:
         self.tells_missed_calls = False  #: whether staff want an alert of each
         self._new_key = new_key
         self._has_records = has_records
+        self._endings = Endings(new_key, listeners)
+        self._steps = Steps(rules, new_key, self._endings)
+
+    @property
+    def rules(self) -> Rules:
+        """The rules in force; replaced as a whole when the configuration is read again."""
+        return self._steps.rules
+
+    @rules.setter
+    def rules(self, rules: Rules) -> None:
+        self._steps.rules = rules
+
+    @property
+    def listeners(self) -> Listeners:
+        """Who is told what happens; replaced likewise."""
+        return self._endings.listeners
+
+    @listeners.setter
+    def listeners(self, listeners: Listeners) -> None:
+        self._endings.listeners = listeners
+
+    def do_due(self, tx: Connection, now: datetime) -> tuple[ToDo, datetime | None]:
+        """Do the steps of follow-ups whose time has come; tell when the next one is due."""
+        todo = ToDo()
+        self._steps.do_due(tx, now, todo)
+        return todo, followups.next_due(tx)
 
     def record(self, tx: Connection, told: list[Told], now: datetime) -> ToDo:
         """Write everything down, in order."""
@@ -120,12 +131,14 @@ class Ledger:
         match one.what:
             case CallBegan(call):
                 calls.begin(tx, one.pbx, one.boot, call, self._e164(call))
+                todo.callers.append(self._e164(call) or "")
             case CallerWithheld(call):
                 row = calls.begin(tx, one.pbx, one.boot, call, self._e164(call))
                 calls.withheld(tx, row)
             case CallAnswered(call):
                 row = calls.begin(tx, one.pbx, one.boot, call, self._e164(call))
                 calls.answered(tx, row, call)
+                self._spoken(tx, call, now, todo)
             case VoicemailReached(call):
                 row = calls.begin(tx, one.pbx, one.boot, call, self._e164(call))
                 self._at_voicemail(tx, row, call, now, todo)
@@ -136,6 +149,14 @@ class Ledger:
                 self._ended(tx, one, call, now, todo)
             case OutboundCall():
                 calls.upsert_outbound(tx, one.pbx, one.boot, one.what)
+                if one.what.ended is not None:
+                    todo.told |= self._endings.called_back(
+                        tx,
+                        one.what,
+                        now,
+                        country=self.rules.country,
+                        long_enough=self.rules.min_conversation,
+                    )
             case ev.FeedLost(at, reason):
                 feed.seen(tx, one.pbx, one.boot, FeedState.LOST, at)
                 feed.gap_began(tx, one.pbx, at, reason)
@@ -146,8 +167,17 @@ class Ledger:
 
     def _ended(self, tx: Connection, one: Told, call: Call, now: datetime, todo: ToDo) -> None:
         row = calls.finish(tx, one.pbx, one.boot, call, self._e164(call))
-        if row is not None:
-            self._decide(tx, row, call, Moment.CALL_ENDED, now, todo)
+        if row is None:
+            return
+        if call.answered_at is not None:
+            self._spoken(tx, call, now, todo)
+        self._decide(tx, row, call, Moment.CALL_ENDED, now, todo)
+
+    def _spoken(self, tx: Connection, call: Call, now: datetime, todo: ToDo) -> None:
+        """End what is under way for somebody who speaks to a person now."""
+        e164 = self._e164(call)
+        if e164 is not None and call.answered_at is not None:
+            todo.told |= self._endings.spoken(tx, e164, call.answered_at, now, call.answered_by)
 
     @staticmethod
     def _as_first_seen(tx: Connection, one: Told, call: Call) -> Call:
@@ -188,14 +218,15 @@ class Ledger:
     def _decide(  # noqa: PLR0913, PLR0917 - the call, and what there is to do
         self, tx: Connection, row: int, call: Call, moment: Moment, now: datetime, todo: ToDo
     ) -> None:
-        decision, verdicts = self._judged(tx, row, call, moment, now)
+        judged = self._judged(tx, row, call, moment, now)
+        decision, facts = judged.decision, judged.facts
         checks = [
             (
                 v.check,
                 "objects" if v.objection else "passes",
                 v.objection.detail if v.objection else "",
             )
-            for v in verdicts
+            for v in judged.verdicts
         ]
         if isinstance(decision, Skip):
             outcome, rule, detail = "skip", str(decision.reason), decision.detail
@@ -204,6 +235,7 @@ class Ledger:
             rule, detail = str(call.reason), f"due {decision.due_at:%H:%M:%S} UTC"
             if decision.note:
                 detail += f", {decision.note}"
+        matched = facts.ruling[-1].rule if facts.asked else None
         calls.save_decision(
             tx,
             row,
@@ -213,6 +245,9 @@ class Ledger:
             rule=rule,
             detail=detail,
             checks=checks,
+            matched_rule=matched.name if matched is not None else "",
+            sequence=matched.sequence if matched is not None else "",
+            track=facts.track.value if matched is not None else "",
         )
         log.info(
             "call_judged",
@@ -223,16 +258,21 @@ class Ledger:
             rule=rule,
             caller=call.caller.number,
         )
-        texts = isinstance(decision, Send) and self._queue(tx, row, call, decision, now)
+        follow_up = None
+        if judged.follows:
+            follow_up = self._steps.follow(tx, row, facts, judged.joined, now, todo)
+        texts = isinstance(decision, Send) and self._queue(tx, row, call, decision, now, follow_up)
         todo.queued |= texts
         # A guard that held the call may have had something to tell.
         todo.raised |= isinstance(decision, Skip)
         if call.disposition is Disposition.MISSED and moment is Moment.CALL_ENDED:
-            self._tell_missed(tx, row, call, now, todo, texts=texts)
+            self._tell_missed(tx, row, facts, now, todo, texts=texts)
 
     def _tell_missed(  # noqa: PLR0913 - the call, and what there is to do
-        self, tx: Connection, row: int, call: Call, now: datetime, todo: ToDo, *, texts: bool
+        self, tx: Connection, row: int, facts: Facts, now: datetime, todo: ToDo, *, texts: bool
     ) -> None:
+        call = facts.call
+        self._tell_others(tx, row, facts, now, todo, texts=texts)
         caller = self._e164(call) or call.caller.number or "withheld"
         todo.announcements.append(
             CallMissed(
@@ -252,7 +292,44 @@ class Ledger:
         raise_alert(tx, now=now, kind=AlertKind.MISSED_CALL, subject=line, text=text)
         todo.raised = True
 
-    def _queue(self, tx: Connection, row: int, call: Call, send: Send, now: datetime) -> bool:
+    def _tell_others(  # noqa: PLR0913 - the call, and what there is to do
+        self, tx: Connection, row: int, facts: Facts, now: datetime, todo: ToDo, *, texts: bool
+    ) -> None:
+        names = self.listeners.of(Happened.CALL_MISSED)
+        if not names:
+            return
+        call, e164 = facts.call, self._e164(facts.call) or ""
+        line = self.rules.line(call.line)
+        known = contacts.of_number(tx, e164) if e164 else None
+        matched = facts.ruling[-1].rule if facts.asked else None
+        happening = payloads.call_missed(
+            self._new_key(),
+            call,
+            at=now,
+            call_row=row,
+            pbx=calls.pbx_of(tx, row),
+            number=e164,
+            line_name="" if line is None else line.name,
+            voicemail_left=call.reason is Reason.VOICEMAIL_MESSAGE,
+            caller_kind=caller_kind(facts).value,
+            contact_row=None if known is None else known.row_id,
+            contact=None if known is None else known.contact,
+            rule="" if matched is None else matched.name,
+            sequence="" if matched is None else matched.sequence,
+            texted=texts,
+        )
+        events.record(tx, happening, names)
+        todo.told = True
+
+    def _queue(  # noqa: PLR0913, PLR0917 - the text, and what it is about
+        self,
+        tx: Connection,
+        row: int,
+        call: Call,
+        send: Send,
+        now: datetime,
+        follow_up: int | None,
+    ) -> bool:
         route = self.rules.route_for(call.line)
         message_id = outbox.insert(
             tx,
@@ -270,25 +347,39 @@ class Ledger:
             due_at=send.due_at,
             expires_at=send.expires_at,
             shadow=self.rules.shadow,
+            follow_up=follow_up,
         )
         return message_id is not None
 
     def _judged(
         self, tx: Connection, row: int, call: Call, moment: Moment, now: datetime
-    ) -> tuple[Decision, list[Verdict]]:
-        """Ask the checks in their order, and the database only for who passed the ones before."""
+    ) -> "_Judged":
+        """Ask the checks in their order, and the database only for who passed the ones before.
+
+        Who cannot be texted may still be somebody's task: then the rules are asked all the same.
+        """
         facts = self._facts(tx, row, call, moment, now)
         verdicts = policy.explain(facts, policy.ABOUT_THE_CALL)
-        if verdicts[-1].objection is None:
-            facts = history.about_the_caller(tx, facts, row)
+        untextable = verdicts[-1].objection
+        if untextable is not None and policy.ends_it(untextable):
+            return _Judged(untextable, verdicts, facts)
+        facts = history.about_the_caller(tx, facts, row)
+        ending = policy.explain(facts, policy.ENDING)
+        if (objection := ending[-1].objection) is not None:
+            verdicts = verdicts if untextable is not None else [*verdicts, *ending]
+            return _Judged(untextable or objection, verdicts, facts)
+        facts, joined = self._steps.continues(tx, facts, now)
+        if untextable is None:
+            facts = history.about_the_text(tx, facts)
             verdicts += policy.explain(facts, policy.ABOUT_THE_CALLER)
-        if verdicts[-1].objection is None:
-            facts = history.about_all(tx, facts)
-            limits = policy.explain(facts, policy.LIMITS)
-            if (objection := limits[-1].objection) is not None:
-                history.held(tx, facts, objection)
-            verdicts += limits
-        return policy.conclude(facts, verdicts), verdicts
+            if verdicts[-1].objection is None:
+                facts = history.about_all(tx, facts)
+                limits = policy.explain(facts, policy.LIMITS)
+                if (objection := limits[-1].objection) is not None:
+                    history.held(tx, facts, objection)
+                verdicts += limits
+        decision = policy.conclude(facts, verdicts)
+        return _Judged(decision, verdicts, facts, joined, follows=True)
 
     def _facts(self, tx: Connection, row: int, call: Call, moment: Moment, now: datetime) -> Facts:
         """Give what the call itself tells."""
@@ -313,7 +404,12 @@ class Ledger:
             return None
         if self.rules.shadow and not row.shadow:
             return Skip(SkipReason.REASON_OFF, "texting was switched off meanwhile")
-        return policy.still_wanted(history.about_later(tx, row, self.rules, now))
+        told = later.still_wanted(history.about_later(tx, row, self.rules, now))
+        if isinstance(told, Skip) and told.reason in later.ENDS and row.follow_up is not None:
+            self._endings.stop(
+                tx, row.follow_up, now, told.reason, told.detail, except_message=row.message_id
+            )
+        return told
 
     # -- gaps -------------------------------------------------------------------------------
 
@@ -379,6 +475,17 @@ class Ledger:
     def _e164(self, call: Call) -> str | None:
         number = parse(call.caller.number, self.rules.country)
         return number.e164 if number else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What comes of a call: a text or not, and whether it is followed up at all."""
+
+    decision: Decision
+    verdicts: list[Verdict]
+    facts: Facts
+    joined: FollowUpRecord | None = None  #: the follow-up that it joins
+    follows: bool = False
 
 
 def _at_voicemail_before(tx: Connection, row: int) -> bool:

@@ -2,13 +2,15 @@
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Protocol, Self, runtime_checkable
 
 from pbx_bridge.clock import utc_now
 from pbx_bridge.core.announcement import Announcement
+from pbx_bridge.core.customer import CustomerStatus
 from pbx_bridge.core.delivery import Capabilities, LookupResult, Message, Receipt, SendResult
 from pbx_bridge.core.events import CallEvent
+from pbx_bridge.core.happening import Happened, Happening
 from pbx_bridge.core.reply import Reply
 
 Emit = Callable[[CallEvent], None]
@@ -71,6 +73,7 @@ class Surroundings:
     name: str = ""  #: its own, in the configuration
     office: str = ""  #: as customers know it
     country: str = "US"  #: by which national numbers are read
+    zone: tzinfo = UTC  #: in which its people live
     now: Clock = utc_now
     #: Where its webhooks arrive, as the world sees it: `https://…/hooks/NAME`; empty if nowhere.
     hook_url: str = ""
@@ -168,3 +171,54 @@ class ReceivesHooks(Protocol):
 
 class GatewayProblem(Exception):  # noqa: N818 - it is a problem report, not a program error
     """A gateway cannot work as configured; the text says what to change."""
+
+
+class Destination(Protocol):
+    """Another program that is told what happens: a webhook, a CRM.
+
+    Used as an async context manager around the service's life. `deliver` is never called twice at
+    a time.
+    """
+
+    #: What it wants to be told.
+    kinds: frozenset[Happened]
+    #: Of its settings, at most 64 characters: one that was disabled is tried again when it changes.
+    #: Empty: at every start.
+    fingerprint: str = ""
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(self, *exc: object) -> None: ...
+
+    async def deliver(self, happening: Happening) -> SendResult:
+        """Tell once, without retries of its own. Expected failures are results, not exceptions.
+
+        `Deferred` and `Uncertain` are about the destination: what comes after waits too. `Rejected`
+        is about this one thing, which is tried again on its own, unless its blame is `GATEWAY`:
+        then nothing more is told until the settings change. The same happening may come twice.
+        """
+
+    async def check(self) -> str:
+        """Prove credentials and reachability without changing anything; give one line for people.
+
+        Raises:
+            DestinationProblem: with one line that says what to change.
+
+        """
+
+
+@runtime_checkable
+class Crm(Destination, Protocol):
+    """A destination that also knows who somebody is."""
+
+    async def status(self, number: str) -> CustomerStatus | None:
+        """Look up a number in E.164; None if nobody there has it.
+
+        Raises:
+            DestinationProblem: it could not be asked; the text says why.
+
+        """
+
+
+class DestinationProblem(Exception):  # noqa: N818 - it is a problem report, not a program error
+    """A destination cannot work as configured; the text says what to change."""

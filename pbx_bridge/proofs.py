@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pbx_bridge.config import Config
 from pbx_bridge.core import variables
 from pbx_bridge.core.call import Reason
 from pbx_bridge.core.languages import LANGUAGES, language
 from pbx_bridge.core.lint import Circumstances, Linted, lint
-from pbx_bridge.core.policy import Rules
+from pbx_bridge.core.office import Rules
 from pbx_bridge.core.reply import Meaning
 from pbx_bridge.core.sequence import Action, Sequence
 from pbx_bridge.core.text import substitute
@@ -19,6 +19,7 @@ from pbx_bridge.core.wording import Wording
 #: What the example caller has: a name, and a day whose name is costly in some languages.
 EXAMPLE = {variable.name: variable.example for variable in VARIABLES.values()}
 _SATURDAY = 5
+_DAY = timedelta(days=1)
 _ANSWERS = {
     Meaning.OPT_OUT: "answers STOP",
     Meaning.OPT_IN: "answers START",
@@ -131,4 +132,5 @@ def example_values(rules: Rules, code: str) -> dict[str, str]:
         "calls": EXAMPLE["calls"],
         "time": variables.clock(at, code),
         "day": language(code).days[_SATURDAY],
+        "next_open": variables.in_words(at.replace(hour=9, minute=0) + 2 * _DAY, at, zone, code),
     }

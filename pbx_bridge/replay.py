@@ -17,11 +17,11 @@ from sqlalchemy import Connection
 from pbx_bridge import recording
 from pbx_bridge.core.call import Disposition, Reason
 from pbx_bridge.core.delivery import State
-from pbx_bridge.core.policy import Rules
+from pbx_bridge.core.office import Rules
 from pbx_bridge.core.tracker import CallTracker, Inbound
 from pbx_bridge.followup import FollowUp
 from pbx_bridge.sources import recorded
-from pbx_bridge.store import calls, outbox
+from pbx_bridge.store import calls, followups, outbox
 from pbx_bridge.store.db import Database
 
 _PBX = "recording"
@@ -83,6 +83,7 @@ class _Replay:
             now=lambda: self._clock,
             new_key=lambda: f"replay-{next(keys)}",
             wake=self._wake,
+            planned=self._wake,
         )
 
     async def run(self, moments: list[recording.Moment]) -> None:
@@ -101,21 +102,28 @@ class _Replay:
             self._clock = max(self._clock, deadline)
             await self._followup.expire(self._clock)
         while self._queued:
-            due = await self._db.read(outbox.next_due)
+            due = await self._db.read(_next_due)
             if due is None:
                 self._queued = False
             elif due > until:
                 break
             else:
                 self._clock = max(self._clock, due)
-                await self._db.run(self._claim)
+                await self._db.run(self._do_due)
         self._clock = max(self._clock, until)
 
-    def _claim(self, tx: Connection) -> None:
+    def _do_due(self, tx: Connection) -> None:
+        """Do the steps that are due, then what they queued."""
+        self._followup.do_due(tx, self._clock)
         outbox.claim_due(tx, self._clock, _MANY, self._followup.recheck)
 
     def _wake(self) -> None:
         self._queued = True
+
+
+def _next_due(tx: Connection) -> datetime | None:
+    times = (outbox.next_due(tx), followups.next_due(tx))
+    return min((at for at in times if at is not None), default=None)
 
 
 async def _judged(db: Database, path: Path, record: calls.CallRecord) -> Judged:

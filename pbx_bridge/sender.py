@@ -38,6 +38,7 @@ from pbx_bridge.core.delivery import (
     after_attempt,
     after_lookup,
 )
+from pbx_bridge.core.happening import NOBODY_LISTENS, Happened, Listeners
 from pbx_bridge.core.pricing import NO_PRICES, PriceList
 from pbx_bridge.core.routing import (
     SOUND,
@@ -92,7 +93,8 @@ class Sender:
     `now` gives aware UTC times, `jitter` numbers in [0, 1). `recheck` has the last word before a
     message goes out. `timeout` is for one request to a gateway. At most `concurrency` requests run
     at a time. `checkpoint` is told the points at which a crash would matter, for tests. `announce`
-    is told what became of a message; `raised` is called when an alert may wait for the staff.
+    is told what became of a message; `raised` is called when an alert may wait for the staff,
+    `happened` when other programs may be told something.
     """
 
     def __init__(  # noqa: PLR0913 - wired once, by name
@@ -111,6 +113,7 @@ class Sender:
         checkpoint: Callable[[str], None] = lambda _: None,
         announce: Announce = lambda _: None,
         raised: Callable[[], None] = lambda: None,
+        happened: Callable[[], None] = lambda: None,
     ) -> None:
         self._db = db
         self._gateways = gateways
@@ -131,6 +134,8 @@ class Sender:
         self.terms = terms or Terms()
         self._announce = announce
         self._raised = raised
+        self._happened = happened
+        self.listeners: Listeners = NOBODY_LISTENS  #: replaced when the configuration is read again
         self._outcomes = Grouped(db, self._write_outcomes)
         #: When each gateway takes the next by its rate. Only the writer's thread touches it.
         self._free_at: dict[str, datetime] = {}
@@ -302,6 +307,7 @@ class Sender:
         after = dict(before)
         reached: list[tuple[str, str]] = []
         for row, outcome in zip(settled, outcomes, strict=True):
+            stands = row
             after[row.gateway] = after_result(
                 after.get(row.gateway, SOUND), outcome.result, outcome.now, terms.circuits
             )
@@ -309,7 +315,7 @@ class Sender:
                 case Accepted(ref):
                     reached.append((row.to, row.gateway))
                     if ref and self._has_receipts(row.gateway):
-                        consequences.early_receipts(tx, row, outcome.now, terms.currency)
+                        stands = consequences.early_receipts(tx, row, outcome.now, terms.currency)
                 case Rejected() as refusal:
                     consequences.refused(tx, row, refusal, outcome.now)
                 case Deferred(_, retry_after, busy=True) if retry_after is not None:
@@ -317,6 +323,9 @@ class Sender:
                     self._free_at[row.gateway] = max(self._free_at.get(row.gateway, free), free)
                 case _:
                     pass
+            self._tell_change(tx, row, outcome.now)
+            if stands.state is not row.state:
+                self._tell_change(tx, stands, outcome.now)
         correspondents.reached(tx, reached, outcomes[-1].now)
         for gateway, standing in after.items():
             if standing != before.get(gateway, SOUND):
@@ -326,6 +335,9 @@ class Sender:
                 if standing.circuit is Circuit.CLOSED:
                     outbox.circuit_closed(tx, now)
         return settled
+
+    def _tell_change(self, tx: Connection, row: MessageRecord, now: datetime) -> None:
+        consequences.tell_change(tx, row, now, self.listeners, self.terms.currency)
 
     def _has_receipts(self, name: str) -> bool:
         gateway = self._gateways.get(name)
@@ -431,24 +443,24 @@ class Sender:
                 asking=self._asking,
             )
             outbox.settle_lookup(tx, row.message_id, step, said, now=now, seconds=seconds)
+            self._tell_change(tx, _after(row, step), now)
             return step
 
         step = await self._surely(lambda: self._db.run(settle))
-        self._tell(replace(row, state=step.state, detail=step.detail, code=step.code), step)
+        self._tell(_after(row, step), step)
 
     async def _give_up_asking(self, row: MessageRecord) -> None:
         """Settle a message whose gateway could be asked once, and cannot as now configured."""
         now = self._now()
         step = self._after_attempt(row, Uncertain(row.detail), now)
         said = Deferred(f"the gateway {row.gateway!r} cannot be asked as now configured")
-        await self._surely(
-            lambda: self._db.run(
-                lambda tx: outbox.settle_lookup(
-                    tx, row.message_id, step, said, now=now, seconds=0.0
-                )
-            )
-        )
-        self._tell(replace(row, state=step.state, detail=step.detail, code=step.code), step)
+
+        def settle(tx: Connection) -> None:
+            outbox.settle_lookup(tx, row.message_id, step, said, now=now, seconds=0.0)
+            self._tell_change(tx, _after(row, step), now)
+
+        await self._surely(lambda: self._db.run(settle))
+        self._tell(_after(row, step), step)
 
     def _after_attempt(self, message: MessageRecord, result: SendResult, now: datetime) -> Step:
         gateway = self._gateways.get(message.gateway)
@@ -486,6 +498,12 @@ class Sender:
                 detail=row.detail,
             )
         )
+        if self.listeners.of(Happened.MESSAGE_CHANGED):
+            self._happened()
+
+
+def _after(row: MessageRecord, step: Step) -> MessageRecord:
+    return replace(row, state=step.state, detail=step.detail, code=step.code)
 
 
 def _fitting(row: MessageRecord, gateway: Gateway) -> Message:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select
 
 from pbx_bridge.core.call import Call, CallEnded, Caller, Disposition, Reason
 from pbx_bridge.core.delivery import Accepted, State, Step
-from pbx_bridge.core.policy import Rules
+from pbx_bridge.core.office import Rules
 from pbx_bridge.ledger import Ledger, Told
 from pbx_bridge.store import calls, outbox
 from pbx_bridge.store import messages as stored_messages

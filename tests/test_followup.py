@@ -16,7 +16,7 @@ from pbx_bridge.core import events as ev
 from pbx_bridge.core.call import Call, Disposition, Reason
 from pbx_bridge.core.delivery import State
 from pbx_bridge.core.events import ChannelState
-from pbx_bridge.core.policy import Moment
+from pbx_bridge.core.office import Moment
 from pbx_bridge.core.tracker import CallTracker, Inbound
 from pbx_bridge.followup import FollowUp, Recover
 from pbx_bridge.ledger import Recovered
@@ -189,9 +189,23 @@ async def test_who_is_called_back_before_the_text_is_due_gets_none(db: Database)
     office.leg("desk", linkedid="desk", state=ChannelState.RING)
     office.leg("t", name="PJSIP/trunk-t", linkedid="desk", context="from-trunk")
     office.feed(ev.DialBegun(office.now, "desk", "t", "PJSIP/trunk-t", "912125550142@trunk"))
+    office.wait(5).up("t", "desk").enters("b", "t", "desk")
+    (message,) = await office.claim(16)
+    assert message.state is State.QUEUED, "the line is open: it waits"
+    office.wait(10).gone("t", "desk")
+    (message,) = await office.claim(1)
+    assert (message.state, message.code) == (State.CANCELLED, "spoken_since")
+
+
+async def test_a_call_back_that_a_machine_took_does_not_cancel(db: Database) -> None:
+    office = Office(db)
+    await office.rings_out("c").judged()
+    office.leg("desk", linkedid="desk", state=ChannelState.RING)
+    office.leg("t", name="PJSIP/trunk-t", linkedid="desk", context="from-trunk")
+    office.feed(ev.DialBegun(office.now, "desk", "t", "PJSIP/trunk-t", "912125550142@trunk"))
     office.up("t", "desk").enters("b", "t", "desk").wait(5).gone("t", "desk")
     (message,) = await office.claim(20)
-    assert (message.state, message.code) == (State.CANCELLED, "spoken_since")
+    assert message.state is State.SENDING, "five seconds are no conversation"
 
 
 async def test_who_is_ringing_again_is_not_texted_meanwhile(db: Database) -> None:

@@ -307,8 +307,8 @@ class TestLimits:
     async def test_a_call_that_is_not_texted_about_costs_no_look_at_the_rest(
         self, db: Database, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A flood of forged foreign numbers is turned away by the call alone."""
-        monkeypatch.setattr("pbx_bridge.history.about_the_caller", None)
+        """A flood of forged foreign numbers costs no counting of texts."""
+        monkeypatch.setattr("pbx_bridge.history.about_the_text", None)
         office = Guarded(db)
         assert await office.rules_of(1, number="+18762101234") == ["country"]
 

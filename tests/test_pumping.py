@@ -7,7 +7,7 @@ import pytest
 
 from pbx_bridge.config import parse
 from pbx_bridge.core.limits import Budget, Limits
-from pbx_bridge.core.policy import Rules
+from pbx_bridge.core.office import Rules
 from pbx_bridge.core.pricing import MICROS
 from pbx_bridge.store.db import Database
 from tests.pumping import Attack, Figures

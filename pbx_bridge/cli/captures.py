@@ -19,7 +19,7 @@ from pbx_bridge.cli.options import (
 )
 from pbx_bridge.cli.tables import local, print_json, print_line, print_table
 from pbx_bridge.config import defaults
-from pbx_bridge.core.policy import Rules
+from pbx_bridge.core.office import Rules
 from pbx_bridge.core.tracker import Inbound
 from pbx_bridge.record import Capture
 from pbx_bridge.recording import RecordingProblem

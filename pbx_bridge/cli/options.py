@@ -7,12 +7,14 @@ from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import click
 
 from pbx_bridge.config import Config, ConfigError, Pbx, load
 from pbx_bridge.config.values import parse_duration
+from pbx_bridge.endings import Endings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Result = TypeVar("Result")
@@ -92,6 +94,11 @@ def find_pbx(config: Config, name: str | None) -> Pbx:
         if name in (None, pbx.name):
             return pbx
     raise Misuse(f"no PBX {name!r}; configured: {', '.join(pbx.name for pbx in config.pbx)}")
+
+
+def endings(config: Config) -> Endings:
+    """Give what ends follow-ups, for a command: other programs are told by the service."""
+    return Endings(lambda: uuid4().hex, config.listeners())
 
 
 def run_async(work: Coroutine[Any, Any, Result]) -> Result:

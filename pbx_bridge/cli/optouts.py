@@ -22,8 +22,8 @@ from pbx_bridge.cli.options import (
 from pbx_bridge.cli.tables import local, print_json, print_line, print_table
 from pbx_bridge.config import Config
 from pbx_bridge.core import number
-from pbx_bridge.core.policy import SkipReason
-from pbx_bridge.store import consents, outbox
+from pbx_bridge.core.skip import SkipReason
+from pbx_bridge.store import consents, followups
 from pbx_bridge.store.consents import ConsentKind, ConsentRecord, ConsentSource
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.problem import StoreProblem
@@ -199,5 +199,5 @@ def _record(  # noqa: PLR0913, PLR0917 - the columns of one row
     consents.record(tx, given)
     if kind is ConsentKind.OPT_OUT:
         reason = SkipReason.OPTED_OUT.value
-        outbox.cancel_follow_ups(tx, address, now, reason, "opted out, the office says")
+        followups.stop_for(tx, address, now, reason, "opted out, the office says")
     return True

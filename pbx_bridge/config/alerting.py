@@ -67,7 +67,7 @@ def _not_too_often(wait: timedelta) -> timedelta:
     return wait
 
 
-def _gateway_for(known: str, what: str) -> AfterValidator:
+def gateway_for(known: str, what: str) -> AfterValidator:
     def check(name: str, info: ValidationInfo) -> str:
         names: list[str] = (info.context or {}).get(known, [])
         if name not in names:
@@ -88,7 +88,7 @@ class _Section(BaseModel):
 
 
 class MailTarget(_Section):
-    gateway: Annotated[Name, _gateway_for("mail_gateways", "mail")] = Field(
+    gateway: Annotated[Name, gateway_for("mail_gateways", "mail")] = Field(
         description='a [gateways.NAME] with type = "smtp"', examples=["mail"]
     )
     to: Annotated[tuple[MailAddress, ...], AfterValidator(not_empty)] = Field(
@@ -97,7 +97,7 @@ class MailTarget(_Section):
 
 
 class TextTarget(_Section):
-    gateway: Annotated[Name, _gateway_for("gateways", "texts")] = Field(
+    gateway: Annotated[Name, gateway_for("gateways", "texts")] = Field(
         description="a [gateways.NAME] for texts", examples=["twilio"]
     )
     to: Annotated[tuple[TelephoneNumber, ...], AfterValidator(not_empty)] = Field(

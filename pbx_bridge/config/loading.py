@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from pbx_bridge import gateways
+from pbx_bridge.config import connectors
 from pbx_bridge.config.lines import key_lines, nearest_line
 from pbx_bridge.config.problems import ConfigError, Mistake, Problem, key_name, mistakes, show
 from pbx_bridge.config.rules import known_lines, known_sequences
@@ -18,7 +19,10 @@ from pbx_bridge.core import doubts, number
 from pbx_bridge.core.delivery import Channel
 
 #: Tables that may be left out whole; validated all the same, so that their defaults are checked.
-_OPTIONAL_TABLES = ("texting", "replies", "spending", "database", "retention", "logging")
+_OPTIONAL_TABLES = (
+    *("texting", "replies", "spending", "tasks", "recovery"),
+    *("database", "retention", "logging"),
+)
 _TOML_PLACE = re.compile(r"(?P<what>.*) \(at (?:line (?P<line>\d+), column \d+|end of document)\)")
 
 
@@ -80,6 +84,8 @@ def _validate(tables: dict[str, Any], folder: Path) -> tuple[list[Mistake], Conf
         written.setdefault(name, {})
     written.setdefault("gateways", {"console": {"type": "console"}})
     found, written["gateways"] = _gateways(written["gateways"], folder)
+    more, written["connectors"] = connectors.read(tables.get("connectors", {}), {"folder": folder})
+    found += more
     context = {
         "folder": folder,
         "country": _country(tables),

@@ -3,9 +3,9 @@
 Descriptions and examples of the fields are what mistakes are explained with.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import quote
@@ -23,11 +23,25 @@ from pydantic import (
 )
 
 from pbx_bridge import gateways, ports
+from pbx_bridge.calendar_feed import NO_CLOSURES, Closures, Feed
 from pbx_bridge.certificates import OptionalTls
 from pbx_bridge.config.alerting import Alerts
 from pbx_bridge.config.announcing import Announcing
+from pbx_bridge.config.connectors import ConfiguredConnector
+from pbx_bridge.config.contacts import Contacts
+from pbx_bridge.config.hours import (
+    Openings,
+    Site,
+    feed_name,
+    feeds,
+    schedule,
+    unknown_holiday,
+)
 from pbx_bridge.config.limits import BurstSettings, LimitSettings, QuietHoursSettings
-from pbx_bridge.config.rules import RuleTables, SequenceTables, all_sequences, rulebook
+from pbx_bridge.config.opening import OpeningHours
+from pbx_bridge.config.recovery import BookingSettings, Recovery
+from pbx_bridge.config.rules import NOTHING, RuleTables, SequenceTables, all_sequences, rulebook
+from pbx_bridge.config.tasks import DigestSettings, Tasks
 from pbx_bridge.config.values import (
     Age,
     Amount,
@@ -51,19 +65,24 @@ from pbx_bridge.config.values import (
     not_empty,
     spell,
 )
+from pbx_bridge.config.webhooks import ConfiguredWebhook
 from pbx_bridge.config.wording import Replies, Translation, Variables, our_text
 from pbx_bridge.core import number
 from pbx_bridge.core.call import Reason
 from pbx_bridge.core.delivery import Channel
+from pbx_bridge.core.happening import Listeners
+from pbx_bridge.core.hours import Hours, Schedule
 from pbx_bridge.core.languages import LANGUAGES
 from pbx_bridge.core.limits import Budget
-from pbx_bridge.core.policy import LineRules, Moment, ReasonRule, Rules
+from pbx_bridge.core.office import LineRules, Moment, ReasonRule, Rules
 from pbx_bridge.core.pricing import PriceList, to_micros
 from pbx_bridge.core.rules import SILENT_REASONS, USUAL_REASONS, Rule
 from pbx_bridge.core.sequence import Sequence
 from pbx_bridge.core.tracker import Inbound
 from pbx_bridge.core.wording import Wording
+from pbx_bridge.crm import Looked
 from pbx_bridge.hooks import HookSettings
+from pbx_bridge.reminder import Reminding
 from pbx_bridge.secret import Secret
 from pbx_bridge.sender import Terms
 from pbx_bridge.sources.ami.source import AmiAccess
@@ -258,6 +277,11 @@ def _known_names(chosen: tuple[str, ...], names: list[str]) -> None:
         raise ValueError("a gateway is named twice; name each once")
 
 
+def _known_holidays(layers: list[Openings], country: str, *path: str | int) -> None:
+    if found := unknown_holiday(layers, country):
+        raise misplaced(found[1], *path, found[0])
+
+
 def _not_too_late(delay: timedelta, info: ValidationInfo, *path: str) -> None:
     latest = info.data.get("expires_after")
     if latest is not None and delay >= latest:
@@ -428,6 +452,16 @@ class Line(Section):
     language: Language | None = Field(
         default=None, description="the language of this line's callers", examples=["es"]
     )
+    site: str | None = Field(
+        default=None,
+        description="the name of one of [[sites]], by whose hours this line goes",
+        examples=["Leeds"],
+    )
+    open: OpeningHours | None = Field(
+        default=None,
+        description="when somebody is there for this line",
+        examples=["Mon-Fri 8:00-20:00"],
+    )
 
     @field_validator("gateways")
     @classmethod
@@ -553,14 +587,23 @@ class Config(Section):
     pbx: Annotated[tuple[Pbx, ...], AfterValidator(not_empty)] = Field(
         description="a table [[pbx]] for each PBX, with name, username and secret"
     )
+    hours: Openings = Openings()
+    sites: tuple[Site, ...] = ()
     lines: tuple[Line, ...] = ()
     rule_tables: RuleTables = Field(default=(), alias="rules")
     sequence_tables: SequenceTables = Field(default={}, alias="sequences")
     gateways: dict[Name, InstanceOf[ConfiguredGateway]]
+    connectors: dict[Name, InstanceOf[ConfiguredConnector]] = Field(default_factory=dict)
     spending: Spending
     hooks: Hooks | None = None
     announce: Announcing | None = None
     alerts: Alerts | None = None
+    webhooks: tuple[ConfiguredWebhook, ...] = ()
+    tasks: Tasks
+    digest: DigestSettings | None = None
+    recovery: Recovery
+    bookings: BookingSettings | None = None
+    contacts: Contacts = Contacts()
     database: DatabaseSettings
     retention: Retention
     logging: Logging
@@ -575,17 +618,147 @@ class Config(Section):
             seen.add(pbx.name)
         return pbxs
 
-    def rules(self) -> Rules:
-        """Give the settings as the policy needs them."""
+    @field_validator("webhooks")
+    @classmethod
+    def _no_connector_has_the_name(
+        cls, webhooks: tuple[ConfiguredWebhook, ...], info: ValidationInfo
+    ) -> tuple[ConfiguredWebhook, ...]:
+        for index, webhook in enumerate(webhooks):
+            if webhook.name in info.data.get("connectors", {}):
+                raise misplaced("a connector has this name; give each its own", index, "name")
+        return webhooks
+
+    @field_validator("webhooks")
+    @classmethod
+    def _webhook_names_differ(
+        cls, webhooks: tuple[ConfiguredWebhook, ...]
+    ) -> tuple[ConfiguredWebhook, ...]:
+        seen = set()
+        for index, webhook in enumerate(webhooks):
+            if webhook.name in seen:
+                raise misplaced("two webhooks have this name; give each its own", index, "name")
+            seen.add(webhook.name)
+        return webhooks
+
+    def destinations(self) -> dict[str, ports.Destination]:
+        """Make all that is told what happens, by name; they connect when they are entered."""
+        webhooks = {webhook.name: webhook.build() for webhook in self.webhooks}
+        return webhooks | {
+            name: connector.build(self.surroundings(name))
+            for name, connector in self.connectors.items()
+        }
+
+    def listeners(self) -> Listeners:
+        """Name the destinations that want to hear of each kind of happening."""
+        return Listeners.among({name: one.kinds for name, one in self.destinations().items()})
+
+    def crms(self, opened: Mapping[str, ports.Destination]) -> dict[str, Looked]:
+        """Give whom to ask who a caller is, among the destinations that are open."""
+        return {
+            name: Looked(crm, connector.refresh_after)
+            for name, connector in self.connectors.items()
+            if isinstance(crm := opened.get(name), ports.Crm)
+        }
+
+    @field_validator("bookings")
+    @classmethod
+    def _heard(
+        cls, bookings: BookingSettings | None, info: ValidationInfo
+    ) -> BookingSettings | None:
+        if bookings is not None and info.data.get("hooks", bookings) is None:
+            raise ValueError("nobody could call us; add [hooks] with public_url")
+        return bookings
+
+    def reminding(self, business_day: Callable[[date], bool]) -> Reminding:
+        """Give what the reminder needs to know; `business_day` is the office's calendar."""
+        zone = self.office.timezone
+        return Reminding(
+            office=self.office.name,
+            zone=zone,
+            escalations=self.tasks.escalations(),
+            definition=self.recovery.definition(),
+            mail=None if self.digest is None else self.digest.daily_mail(zone, business_day),
+        )
+
+    def own_numbers(self) -> frozenset[str]:
+        """Give the numbers that are nobody's but the office's."""
+        own = (*self.office.own_numbers, *self._lines())
+        return frozenset(number for number in own if number.startswith("+"))
+
+    @field_validator("hours")
+    @classmethod
+    def _holidays_are_known(cls, hours: Openings, info: ValidationInfo) -> Openings:
+        if "office" in info.data:
+            _known_holidays([hours], info.data["office"].country, "open_on")
+        return hours
+
+    @field_validator("sites")
+    @classmethod
+    def _sites_differ(cls, sites: tuple[Site, ...], info: ValidationInfo) -> tuple[Site, ...]:
+        seen = set()
+        for index, site in enumerate(sites):
+            if site.name in seen:
+                raise misplaced("two sites have this name; give each its own", index, "name")
+            seen.add(site.name)
+            if "office" in info.data and "hours" in info.data:
+                layers = [info.data["hours"], site]
+                _known_holidays(layers, info.data["office"].country, index, "open_on")
+        return sites
+
+    @field_validator("lines")
+    @classmethod
+    def _known_sites(cls, lines: tuple[Line, ...], info: ValidationInfo) -> tuple[Line, ...]:
+        names = [site.name for site in info.data.get("sites", ())]
+        for index, line in enumerate(lines):
+            if "sites" in info.data and line.site is not None and line.site not in names:
+                right = did_you_mean(line.site, names) if names else "there is none; add [[sites]]"
+                raise misplaced(f"no such site; {right}", index, "site")
+        return lines
+
+    def schedule_of(
+        self, site: Site | None, closures: Closures, own: str | None = None
+    ) -> Schedule:
+        """Give the hours of a site, or of the office; `own` is what a line says instead."""
+        office = self.hours
+        closed = [*closures.get(feed_name(None), ())]
+        if site is not None:
+            closed += closures.get(feed_name(site), ())
+        return schedule(
+            [office] if site is None else [office, site],
+            own,
+            self.office.timezone if site is None else site.timezone or self.office.timezone,
+            self.office.country,
+            closed,
+        )
+
+    def opening_hours(self, closures: Closures = NO_CLOSURES) -> Hours:
+        """Give when somebody is there, for every line; `closures` are what calendars say."""
+        sites = {site.name: site for site in self.sites}
+        return Hours(
+            office=self.schedule_of(None, closures),
+            lines={
+                self._line_key(line): self.schedule_of(
+                    sites[line.site] if line.site is not None else None, closures, line.open
+                )
+                for line in self.lines
+                if line.site is not None or line.open is not None
+            },
+            country=self.office.country,
+        )
+
+    def feeds(self) -> tuple[Feed, ...]:
+        """Give the calendars that are to be read."""
+        return feeds(self.hours, self.sites)
+
+    def rules(self, closures: Closures = NO_CLOSURES) -> Rules:
+        """Give the settings as the policy needs them; `closures` are what calendars say."""
         allowed = self.texting.allowed_countries
         lines = self._lines()
         rules = _rules(
             self.office.name,
             self.office.country,
             self.texting,
-            own_numbers=frozenset(
-                own for own in (*self.office.own_numbers, *lines) if own.startswith("+")
-            ),
+            own_numbers=self.own_numbers(),
             allowed=number.family(self.office.country) if allowed is None else allowed,
             lines=lines,
             wording=self.wording(),
@@ -595,6 +768,28 @@ class Config(Section):
             zone=self.office.timezone,
             budget=self.spending.budget(),
             prices=self._prices(),
+            hours=self.opening_hours(closures),
+            rulebook=self.rulebook(),
+            sequences=self.sequences(),
+            named_reasons=self._named_reasons(),
+            mail_route=self._mail_route(),
+            min_conversation=self.recovery.min_conversation,
+            holdout=self.recovery.holdout(self.office.name),
+            task_due_in=self.tasks.due_in,
+            task_expires_after=self.tasks.expires_after,
+        )
+
+    def _named_reasons(self) -> frozenset[Reason]:
+        """Give the reasons that a rule of the office's own asks to do something about."""
+        named = [table.reasons for table in self.rule_tables if table.then != NOTHING]
+        return frozenset().union(*named)
+
+    def _mail_route(self) -> tuple[str, ...]:
+        """Name the gateways that e-mails to callers go through."""
+        return tuple(
+            name
+            for name, configured in self.gateways.items()
+            if configured.channel is Channel.EMAIL
         )
 
     def rulebook(self) -> tuple[Rule, ...]:
@@ -630,10 +825,12 @@ class Config(Section):
             variables=self.texting.variables,
         )
 
+    def _line_key(self, line: Line) -> str:
+        return number.normalise(line.number, self.office.country) or line.number
+
     def _lines(self) -> dict[str, LineRules]:
-        country = self.office.country
         return {
-            number.normalise(line.number, country) or line.number: LineRules(
+            self._line_key(line): LineRules(
                 name=line.name,
                 route=line.gateways or self.texting.gateways,
                 language=line.language or "",
@@ -662,6 +859,7 @@ class Config(Section):
             name=name,
             office=self.office.name,
             country=self.office.country,
+            zone=self.office.timezone,
             hook_url=self.hooks.url_of(name) if self.hooks is not None else "",
             pbxs=pbxs or {},
         )
@@ -670,7 +868,7 @@ class Config(Section):
 def defaults(country: str = "US") -> Rules:
     """Give the rules of an office that configured nothing, for calls from every country."""
     texting = Texting.model_validate({}, context={"gateways": ["console"]})
-    return _rules(
+    rules = _rules(
         "the office",
         country,
         texting,
@@ -679,6 +877,7 @@ def defaults(country: str = "US") -> Rules:
         lines={},
         wording=Wording(office="the office"),
     )
+    return replace(rules, rulebook=rulebook(), sequences=all_sequences({}))
 
 
 def _rules(  # noqa: PLR0913 - the parts of the file

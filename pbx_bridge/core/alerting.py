@@ -17,6 +17,7 @@ class AlertKind(StrEnum):
     """What has happened. An alert is grouped with others of its kind and subject."""
 
     MISSED_CALL = "missed_call"  #: subject: the line
+    FOLLOW_UP = "follow_up"  #: a step of a follow-up; subject: the number
     REPLY = "reply"  #: a customer wrote; subject: the number
     URGENT = "urgent"  #: a customer wrote URGENT; repeated until somebody takes it
     OPT_OUT = "opt_out"  #: a customer wants no more texts; subject: the number
@@ -28,10 +29,13 @@ class AlertKind(StrEnum):
     LOOP = "loop"  #: a machine answers us; subject: the number
     SPENDING = "spending"  #: a spending limit was reached
     BURST = "burst"  #: too many texts at once: the burst breaker opened or closed
+    TASK = "task"  #: a missed caller still waits for a call, too long; subject: the number
+    DESTINATION = "destination"  #: a webhook or CRM cannot be told; subject: its name
 
 
 TITLES = {
     AlertKind.MISSED_CALL: "a missed call",
+    AlertKind.FOLLOW_UP: "a follow-up needs you",
     AlertKind.REPLY: "a customer wrote",
     AlertKind.URGENT: "URGENT, a customer needs you",
     AlertKind.OPT_OUT: "a customer wants no more texts",
@@ -43,6 +47,8 @@ TITLES = {
     AlertKind.LOOP: "a machine answers our texts",
     AlertKind.SPENDING: "a spending limit was reached",
     AlertKind.BURST: "too many texts at once",
+    AlertKind.TASK: "a missed caller still waits",
+    AlertKind.DESTINATION: "a webhook or CRM failed or recovered",
 }
 
 Group = tuple[AlertKind, str]

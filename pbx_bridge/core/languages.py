@@ -1,7 +1,8 @@
 """What the office says in each language that we know, unless it has words of its own.
 
 All in characters of GSM-7 (`core.text`), which costs some accents: where a word would have needed
-one that is not in there, another word was taken. `day` names are spelt right all the same.
+one that is not in there, another word was taken. Names of days and months are spelt right all the
+same; the French `aout` is right too, since 1990.
 """
 
 from collections.abc import Mapping
@@ -23,6 +24,12 @@ class Language:
     help: str  #: answers HELP: who this is, and whom to ask
     days: tuple[str, str, str, str, str, str, str]  #: from Monday
     twelve_hours: bool = False  #: 3:05 pm rather than 15:05
+    months: tuple[str, ...]  #: from January
+    today: str  #: `{clock}` is the time of day, in these and the following
+    tomorrow: str
+    this_week: str  #: `{day}` is its name
+    later: str  #: `{date}` is the day of the month, `{month}` its name
+    first: str = "1"  #: day of the month
 
 
 LANGUAGES: Mapping[str, Language] = {
@@ -57,6 +64,24 @@ LANGUAGES: Mapping[str, Language] = {
         ),
         days=("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
         twelve_hours=True,
+        months=(
+            "January",
+            "February",
+            "March",
+            "April",
+            "May",
+            "June",
+            "July",
+            "August",
+            "September",
+            "October",
+            "November",
+            "December",
+        ),
+        today="today at {clock}",
+        tomorrow="tomorrow at {clock}",
+        this_week="{day} at {clock}",
+        later="{day} {date} {month} at {clock}",
     ),
     "es": Language(
         name="Spanish",
@@ -92,6 +117,24 @@ LANGUAGES: Mapping[str, Language] = {
             " {office_number|nuestra oficina}. Responda ALTO para cancelar."
         ),
         days=("lunes", "martes", "miércoles", "jueves", "viernes", "sábado", "domingo"),
+        months=(
+            "enero",
+            "febrero",
+            "marzo",
+            "abril",
+            "mayo",
+            "junio",
+            "julio",
+            "agosto",
+            "septiembre",
+            "octubre",
+            "noviembre",
+            "diciembre",
+        ),
+        today="hoy a las {clock}",
+        tomorrow="mañana a las {clock}",
+        this_week="el {day} a las {clock}",
+        later="el {day} {date} de {month} a las {clock}",
     ),
     "fr": Language(
         name="French",
@@ -127,6 +170,25 @@ LANGUAGES: Mapping[str, Language] = {
             " {office_number|notre bureau}. STOP ou ARRET pour ne plus recevoir de SMS."
         ),
         days=("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche"),
+        months=(
+            "janvier",
+            "février",
+            "mars",
+            "avril",
+            "mai",
+            "juin",
+            "juillet",
+            "aout",
+            "septembre",
+            "octobre",
+            "novembre",
+            "décembre",
+        ),
+        today="aujourd'hui à {clock}",
+        tomorrow="demain à {clock}",
+        this_week="{day} à {clock}",
+        later="{day} {date} {month} à {clock}",
+        first="1er",
     ),
     "de": Language(
         name="German",
@@ -170,6 +232,24 @@ LANGUAGES: Mapping[str, Language] = {
             "Samstag",
             "Sonntag",
         ),
+        months=(
+            "Januar",
+            "Februar",
+            "März",
+            "April",
+            "Mai",
+            "Juni",
+            "Juli",
+            "August",
+            "September",
+            "Oktober",
+            "November",
+            "Dezember",
+        ),
+        today="heute um {clock} Uhr",
+        tomorrow="morgen um {clock} Uhr",
+        this_week="am {day} um {clock} Uhr",
+        later="am {day}, dem {date}. {month}, um {clock} Uhr",
     ),
     "it": Language(
         name="Italian",
@@ -212,6 +292,24 @@ LANGUAGES: Mapping[str, Language] = {
             "sabato",
             "domenica",
         ),
+        months=(
+            "gennaio",
+            "febbraio",
+            "marzo",
+            "aprile",
+            "maggio",
+            "giugno",
+            "luglio",
+            "agosto",
+            "settembre",
+            "ottobre",
+            "novembre",
+            "dicembre",
+        ),
+        today="oggi alle {clock}",
+        tomorrow="domani alle {clock}",
+        this_week="{day} alle {clock}",
+        later="{day} {date} {month} alle {clock}",
     ),
     "nl": Language(
         name="Dutch",
@@ -253,6 +351,24 @@ LANGUAGES: Mapping[str, Language] = {
             "zaterdag",
             "zondag",
         ),
+        months=(
+            "januari",
+            "februari",
+            "maart",
+            "april",
+            "mei",
+            "juni",
+            "juli",
+            "augustus",
+            "september",
+            "oktober",
+            "november",
+            "december",
+        ),
+        today="vandaag om {clock} uur",
+        tomorrow="morgen om {clock} uur",
+        this_week="{day} om {clock} uur",
+        later="{day} {date} {month} om {clock} uur",
     ),
     "pt": Language(
         name="Portuguese",
@@ -293,6 +409,24 @@ LANGUAGES: Mapping[str, Language] = {
             "sábado",
             "domingo",
         ),
+        months=(
+            "janeiro",
+            "fevereiro",
+            "março",
+            "abril",
+            "maio",
+            "junho",
+            "julho",
+            "agosto",
+            "setembro",
+            "outubro",
+            "novembro",
+            "dezembro",
+        ),
+        today="hoje às {clock}",
+        tomorrow="{day} às {clock}",  # `amanhã` has a character that GSM-7 has not
+        this_week="{day} às {clock}",
+        later="{day}, {date} de {month}, às {clock}",
     ),
 }
 

@@ -13,6 +13,8 @@ from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberTyp
 
 _DIALABLE = re.compile(r"\+?[0-9(][0-9 ()./-]{1,30}")
 _DIGIT_RUN = re.compile(r"\+?[0-9]{3,}")
+_NO_DIGIT = re.compile(r"[^0-9]+")
+_NANP = 1  #: the country code of North America
 
 #: What Asterisk and carriers put in place of a number that the caller does not show.
 _NOBODY = frozenset(
@@ -130,6 +132,30 @@ def zones(number: Number) -> tuple[str, ...]:
     if timezone.UNKNOWN_TIMEZONE in names or len(names) > MOST_ZONES:
         return ()
     return tuple(names)
+
+
+def spellings(number: Number) -> tuple[str, ...]:
+    """Give the ways in which address books write a number: E.164 first, nothing twice.
+
+    For those that can only be asked for what stands there, letter by letter.
+    """
+    parsed = phonenumbers.parse(number.e164)
+    inside = phonenumbers.format_number(parsed, PhoneNumberFormat.NATIONAL)
+    outside = phonenumbers.format_number(parsed, PhoneNumberFormat.INTERNATIONAL)
+    grouped = _NO_DIGIT.sub(" ", inside).strip()
+    forms = [
+        number.e164,
+        number.e164[1:],
+        number.national,
+        _NO_DIGIT.sub("", inside),
+        inside,
+        outside,
+        *(grouped.replace(" ", between) for between in " -./"),
+        _NO_DIGIT.sub(" ", outside).strip().replace(" ", "-"),
+    ]
+    if parsed.country_code == _NANP:
+        forms += [f"+1 {inside}", f"1 {inside}", f"+1-{grouped.replace(' ', '-')}"]
+    return tuple(dict.fromkeys(forms))
 
 
 def dialled_digits(dial_string: str) -> str:

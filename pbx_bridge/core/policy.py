@@ -2,161 +2,24 @@
 
 `CHECKS` is the order of judgement on one screen: the first check that objects wins, otherwise the
 caller is texted. Every "no" has a name in `SkipReason`; the same name stands in the log, the
-database, the command line and `explain`.
+database, the command line and `explain`. Whether anything else is to be done about a call does not
+hang on the text: see `ends_it`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, tzinfo
-from enum import StrEnum
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 
-from pbx_bridge.core.burst import BurstRules
-from pbx_bridge.core.call import Call, Disposition, Reason
-from pbx_bridge.core.limits import (
-    NO_BUDGET,
-    NO_LIMITS,
-    NOTHING_COUNTED,
-    NOTHING_SPENT,
-    Budget,
-    Counts,
-    Limits,
-    Spent,
-    reached,
-)
+from pbx_bridge.core import objections, words
+from pbx_bridge.core.call import Disposition, Reason
+from pbx_bridge.core.facts import Facts, situation
+from pbx_bridge.core.follow_up import CONSENT_NEEDED
+from pbx_bridge.core.limits import reached
 from pbx_bridge.core.number import Number, is_nobody, normalise
-from pbx_bridge.core.pricing import NO_PRICES, PriceList
-from pbx_bridge.core.quiet import QuietHours, allowed, next_allowed
-from pbx_bridge.core.text import LONGEST, fill, segments, shorten
-from pbx_bridge.core.variables import of_call
-from pbx_bridge.core.wording import Wording
-
-
-class SkipReason(StrEnum):
-    UNOBSERVED = "unobserved"
-    ANSWERED = "answered"
-    REASON_OFF = "reason_off"
-    OTHER_MOMENT = "other_moment"
-    TOO_SHORT = "too_short"
-    WITHHELD = "withheld"
-    NO_NUMBER = "no_number"
-    NOT_A_NUMBER = "not_a_number"
-    NUMBER_TYPE = "number_type"
-    COUNTRY = "country"
-    OWN_NUMBER = "own_number"
-    BLOCKED = "blocked"
-    TOO_LATE = "too_late"
-    OPTED_OUT = "opted_out"
-    MUTED = "muted"
-    KNOWN_UNTEXTABLE = "known_untextable"
-    SPOKEN_SINCE = "spoken_since"
-    REPLIED = "replied"
-    COOLING_DOWN = "cooling_down"
-    STRANGER_TOO_SHORT = "stranger_too_short"
-    QUIET_HOURS = "quiet_hours"
-    NUMBER_DAILY_CAP = "number_daily_cap"
-    NUMBER_WEEKLY_CAP = "number_weekly_cap"
-    BURST = "burst"
-    BLOCK_HOURLY_CAP = "block_hourly_cap"
-    BLOCK_DAILY_CAP = "block_daily_cap"
-    STRANGERS_HOURLY_CAP = "strangers_hourly_cap"
-    STRANGERS_DAILY_CAP = "strangers_daily_cap"
-    LINE_CAP = "line_cap"
-    REGION_CAP = "region_cap"
-    MINUTE_CAP = "minute_cap"
-    HOURLY_CAP = "hourly_cap"
-    DAILY_CAP = "daily_cap"
-    DAILY_SPENDING = "daily_spending"
-    MONTHLY_SPENDING = "monthly_spending"
-
-
-@dataclass(frozen=True, slots=True)
-class Skip:
-    """Do not text. `detail` says it in words, with the facts that decided."""
-
-    reason: SkipReason
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Defer:
-    """Not now; look again at `until`."""
-
-    until: datetime
-    detail: str
-
-
-class Moment(StrEnum):
-    """On which sight of a call to act, for calls that go to voicemail."""
-
-    VOICEMAIL_ENTERED = "voicemail_entered"
-    CALL_ENDED = "call_ended"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReasonRule:
-    """What to do about calls of one `Reason`."""
-
-    text: bool
-    template: str
-    delay: timedelta
-    act_on: Moment = Moment.CALL_ENDED
-    translations: Mapping[str, str] = field(default_factory=dict)  #: the template by language
-
-    def template_in(self, language: str) -> str:
-        return self.translations.get(language, self.template)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LineRules:
-    """What is different for calls to one line."""
-
-    name: str  #: as the office calls it; may be empty
-    route: tuple[str, ...]  #: gateways, in the order in which to try them
-    language: str = ""  #: of its callers; empty: as for every line
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """An office's settings, as the policy needs them."""
-
-    office: str
-    country: str  #: ISO 3166 code by which national numbers are read
-    allowed_countries: frozenset[str]  #: ISO 3166 codes; empty: every country
-    own_numbers: frozenset[str]  #: E.164
-    blocked_numbers: frozenset[str]  #: E.164
-    route: tuple[str, ...]  #: gateways, in the order in which to try them
-    last_resort: str | None  #: the gateway to use when none of the others can be reached
-    lines: Mapping[str, LineRules]  #: by E.164, or by what the PBX calls the line
-    shadow: bool
-    cooldown: timedelta  #: per caller and line
-    expires_after: timedelta  #: after the end of the call
-    min_ring: timedelta  #: a caller who hangs up sooner did not mean it
-    max_per_hour: int
-    max_per_day: int
-    reasons: Mapping[Reason, ReasonRule]
-    wording: Wording = field(default_factory=Wording)
-    zone: tzinfo = UTC  #: the office's
-    quiet: QuietHours | None = None
-    limits: Limits = NO_LIMITS
-    burst: BurstRules | None = None
-    budget: Budget = NO_BUDGET
-    prices: Mapping[str, PriceList] = field(default_factory=dict)  #: by gateway
-
-    def line(self, called: str) -> LineRules | None:
-        """Give what is different for calls to a line, as the PBX names it."""
-        return self.lines.get(called) or self.lines.get(normalise(called, self.country) or "")
-
-    def route_for(self, called: str) -> tuple[str, ...]:
-        """Name the gateways for texts about a line, the last resort at the end."""
-        own = self.line(called)
-        route = own.route if own is not None else self.route
-        if self.last_resort is None or self.last_resort in route:
-            return route
-        return (*route, self.last_resort)
-
-    def price(self, gateway: str, region: str, parts: int) -> int:
-        """Give what a text is expected to cost, in micros; 0 if nobody said a price."""
-        return self.prices.get(gateway, NO_PRICES).of(region, parts)
+from pbx_bridge.core.office import Moment
+from pbx_bridge.core.quiet import allowed, next_allowed
+from pbx_bridge.core.skip import Skip, SkipReason
+from pbx_bridge.core.text import segments
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,46 +36,6 @@ class Send:
 
 
 Decision = Send | Skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
-    """All that a decision may depend on, gathered in one transaction.
-
-    What stands in the groups below is looked up only when the checks before have let a call pass.
-    """
-
-    call: Call
-    now: datetime
-    rules: Rules
-    moment: Moment
-    number: Number | None  #: the caller's, if it is one
-    decided_at_voicemail: bool = False  #: this call was decided on when it entered voicemail
-
-    # for ABOUT_THE_CALLER
-    opted_out_at: datetime | None = None
-    muted_until: datetime | None = None
-    muted_why: str = ""
-    known_untextable: str = ""  #: why, as a gateway once said
-    spoken_at: datetime | None = None  #: with this caller, since this call began
-    replied_at: datetime | None = None  #: wrote to us, since this call began
-    last_text: datetime | None = None  #: to this caller about this line, within the cool-down
-    stranger: bool = False  #: was never answered, never wrote, was not rung from here
-    zones: Sequence[tzinfo] = ()  #: in which the caller may be; without any none is known
-
-    # for LIMITS, and the caps of one number
-    counts: Counts = NOTHING_COUNTED
-    spent: Spent = NOTHING_SPENT
-    burst: str = ""  #: why the burst breaker holds back this text; empty if it does not
-
-    @property
-    def rule(self) -> ReasonRule | None:
-        return self.rules.reasons.get(self.call.reason)
-
-    @property
-    def ended(self) -> datetime:
-        """When the call ended; of one that is just now in voicemail that is now."""
-        return self.call.ended or self.now
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,15 +56,15 @@ def unobserved(facts: Facts) -> Skip | None:
 def answered(facts: Facts) -> Skip | None:
     """Who spoke to a person needs no text, unless the reason's own rule asks for one."""
     call = facts.call
-    if call.disposition is not Disposition.ANSWERED or (facts.rule and facts.rule.text):
+    if call.disposition is not Disposition.ANSWERED or facts.wanted:
         return None
     by = f" by {call.answered_by}" if call.answered_by else ""
     return Skip(SkipReason.ANSWERED, f"{call.reason}{by}")
 
 
 def reason_off(facts: Facts) -> Skip | None:
-    """Texts can be off for a reason."""
-    if facts.rule is not None and facts.rule.text:
+    """Texts can be off for a reason, unless a rule names it."""
+    if facts.wanted:
         return None
     return Skip(SkipReason.REASON_OFF, f"texts are off for {facts.call.reason}")
 
@@ -324,27 +147,77 @@ def too_late(facts: Facts) -> Skip | None:
 
 def opted_out(facts: Facts) -> Skip | None:
     """Who said STOP is not texted until START, whatever happens."""
-    return _opted_out(facts.opted_out_at)
+    return objections.opted_out(facts.opted_out_at)
 
 
 def muted(facts: Facts) -> Skip | None:
     """A machine answers there: two of them would never stop."""
-    return _muted(facts.muted_until, facts.muted_why, facts.now)
+    return objections.muted(facts.muted_until, facts.muted_why, facts.now)
 
 
 def known_untextable(facts: Facts) -> Skip | None:
     """A gateway once told that this number can get no texts; we believe it."""
-    return _known_untextable(facts.known_untextable)
+    return objections.known_untextable(facts.known_untextable)
 
 
 def spoken_since(facts: Facts) -> Skip | None:
     """Has spoken to us since, in another call or because we called back."""
-    return _spoken_since(facts.spoken_at)
+    return objections.spoken_since(facts.spoken_at)
 
 
 def replied(facts: Facts) -> Skip | None:
     """Has written to us since: a person reads that, and will answer it."""
-    return _replied(facts.replied_at)
+    return objections.replied(facts.replied_at)
+
+
+def booked(facts: Facts) -> Skip | None:
+    """Has made an appointment since."""
+    return objections.booked(facts.booked_at)
+
+
+def rule(facts: Facts) -> Skip | None:
+    """The office's rules have a say; the first that matches wins."""
+    if facts.sequence is not None:
+        return None
+    ruling = facts.ruling
+    if not ruling or ruling[-1].failing:
+        return Skip(SkipReason.RULE, "no rule matches")
+    matched = ruling[-1].rule
+    if matched.sequence:
+        return Skip(SkipReason.NOT_CONFIGURED, f"there is no sequence {matched.sequence!r}")
+    return Skip(SkipReason.RULE, matched.because or f"by the rule: {matched.name}")
+
+
+def no_text(facts: Facts) -> Skip | None:
+    """A sequence need not begin with a text."""
+    if facts.texting is not None:
+        return None
+    return Skip(SkipReason.SEQUENCE, "its sequence has no text at once")
+
+
+def conditions(facts: Facts) -> Skip | None:
+    """A step can have conditions of its own."""
+    assert facts.texting is not None  # noqa: S101 - no_text let it pass
+    failing = facts.texting.only.failing(situation(facts))
+    if not failing:
+        return None
+    return Skip(SkipReason.CONDITIONS, f"the step's conditions do not hold: {', '.join(failing)}")
+
+
+def no_consent(facts: Facts) -> Skip | None:
+    """What goes beyond an answer to the call needs consent, where the law asks for it."""
+    assert facts.texting is not None  # noqa: S101 - no_text let it pass
+    region = _number(facts).region
+    if not facts.texting.needs_consent or facts.consented or region not in CONSENT_NEEDED:
+        return None
+    return Skip(SkipReason.NO_CONSENT, f"a further text to {region} needs consent; there is none")
+
+
+def held_out(facts: Facts) -> Skip | None:
+    """Some are not written to, to learn what difference it makes."""
+    if not facts.held_out:
+        return None
+    return Skip(SkipReason.HELD_OUT, "in the share that is not texted, to compare with")
 
 
 def cooling_down(facts: Facts) -> Skip | None:
@@ -374,7 +247,7 @@ def quiet_hours(facts: Facts) -> Skip | None:
     """Nobody is woken, but who has just called is awake. What can wait until morning waits."""
     if _due_at(facts) is not None:
         return None
-    return Skip(SkipReason.QUIET_HOURS, _late_hour(facts.now, facts.zones))
+    return Skip(SkipReason.QUIET_HOURS, objections.late_hour(facts.now, facts.zones))
 
 
 def number_daily_cap(facts: Facts) -> Skip | None:
@@ -467,13 +340,13 @@ def daily_spending(facts: Facts) -> Skip | None:
     """What it cost, and what this text will."""
     if facts.rules.budget.per_day is None:
         return None
-    return _daily_spending(facts.rules.budget, facts.spent, _price(facts))
+    return objections.daily_spending(facts.rules.budget, facts.spent, _price(facts))
 
 
 def monthly_spending(facts: Facts) -> Skip | None:
     if facts.rules.budget.per_month is None:
         return None
-    return _monthly_spending(facts.rules.budget, facts.spent, _price(facts))
+    return objections.monthly_spending(facts.rules.budget, facts.spent, _price(facts))
 
 
 Check = Callable[[Facts], Skip | None]
@@ -484,27 +357,33 @@ ABOUT_THE_CALL: tuple[Check, ...] = (
     answered,
     reason_off,
     other_moment,
+    too_short,
     withheld,
     not_a_number,
     own_number,
     blocked,
     number_type,
     country,
-    too_short,
     too_late,
 )
 #: What is known of the caller. Whoever passes these is wanted to be texted;
 ABOUT_THE_CALLER: tuple[Check, ...] = (
+    spoken_since,
+    replied,
+    booked,
+    rule,
+    no_text,
+    conditions,
+    no_consent,
     opted_out,
     muted,
     known_untextable,
-    spoken_since,
-    replied,
     cooling_down,
     stranger_too_short,
     quiet_hours,
     number_daily_cap,
     number_weekly_cap,
+    held_out,
 )
 #: and whoever does not pass these was unlucky in the hour.
 LIMITS: tuple[Check, ...] = (
@@ -520,6 +399,45 @@ LIMITS: tuple[Check, ...] = (
     daily_cap,
     daily_spending,
     monthly_spending,
+)
+#: What ends it also for those who cannot be texted;
+ENDING: tuple[Check, ...] = (spoken_since, replied, booked, rule)
+#: what is asked about a text that comes later, when it is due,
+ABOUT_ITS_NUMBER: tuple[Check, ...] = (
+    withheld,
+    not_a_number,
+    own_number,
+    blocked,
+    number_type,
+    country,
+)
+ABOUT_A_STEP: tuple[Check, ...] = (
+    no_consent,
+    opted_out,
+    muted,
+    known_untextable,
+    number_daily_cap,
+    number_weekly_cap,
+    held_out,
+)
+#: and about a mail.
+ABOUT_A_MAIL: tuple[Check, ...] = (blocked, opted_out, muted, held_out)
+#: After these nothing at all is to be done about a call: not even a task is.
+_NOTHING_TO_DO = frozenset(
+    {
+        SkipReason.UNOBSERVED,
+        SkipReason.ANSWERED,
+        SkipReason.REASON_OFF,
+        SkipReason.OTHER_MOMENT,
+        SkipReason.TOO_SHORT,
+        SkipReason.OWN_NUMBER,
+        SkipReason.BLOCKED,
+        SkipReason.SPOKEN_SINCE,
+        SkipReason.REPLIED,
+        SkipReason.BOOKED,
+        SkipReason.RULE,
+        SkipReason.NOT_CONFIGURED,
+    }
 )
 #: The order of judgement. A check may rely on those before it having let the call pass.
 CHECKS: tuple[Check, ...] = ABOUT_THE_CALL + ABOUT_THE_CALLER + LIMITS
@@ -538,12 +456,17 @@ def explain(facts: Facts, checks: tuple[Check, ...] = CHECKS) -> list[Verdict]:
     return verdicts
 
 
+def ends_it(objection: Skip) -> bool:
+    """Tell whether an objection is to following up a call at all, not only to the text."""
+    return objection.reason in _NOTHING_TO_DO
+
+
 def minds_the_hour(facts: Facts) -> bool:
     """Tell whether it matters what time it is where the caller is."""
     quiet = facts.rules.quiet
     if quiet is None:
         return False
-    return not _answers_at_once(quiet, max(_soonest(facts), facts.now) - facts.ended)
+    return not objections.answers_at_once(quiet, max(_soonest(facts), facts.now) - facts.ended)
 
 
 def decide(facts: Facts) -> Decision:
@@ -561,7 +484,7 @@ def conclude(facts: Facts, verdicts: list[Verdict]) -> Decision:
     waits = due_at > facts.now and due_at != _soonest(facts)
     return Send(
         to=_number(facts).e164,
-        body=_body(facts),
+        body=body(facts),
         due_at=due_at,
         expires_at=facts.ended + facts.rules.expires_after,
         region=_number(facts).region,
@@ -570,128 +493,10 @@ def conclude(facts: Facts, verdicts: list[Verdict]) -> Decision:
     )
 
 
-def _body(facts: Facts) -> str:
-    """Fill the template in the language of the line or of the caller's country."""
-    rule = facts.rule
-    assert rule is not None  # noqa: S101 - reason_off let it pass
-    rules, line, caller = facts.rules, facts.rules.line(facts.call.line), _number(facts)
-    code = rules.wording.language_for(line.language if line else "", caller.region)
-    values = rules.wording.values() | of_call(
-        facts.call,
-        caller,
-        line_name=line.name if line else "",
-        office=rules.office,
-        zone=rules.wording.zone,
-        code=code,
-    )
-    return shorten(fill(rule.template_in(code), values | {"office": rules.office}), LONGEST)
-
-
-#: How soon to look again at a text that waits for a conversation to end.
-LOOK_AGAIN = timedelta(seconds=10)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LaterFacts:
-    """All that may have changed between the decision and the moment when a text is due."""
-
-    to: str
-    rules: Rules
-    now: datetime
-    queued_at: datetime
-    expires_at: datetime
-    zones: Sequence[tzinfo]
-    price: int = 0  #: that is expected, in micros
-    opted_out_at: datetime | None = None
-    muted_until: datetime | None = None
-    muted_why: str = ""
-    known_untextable: str = ""
-    spoken_at: datetime | None = None  #: since it was queued
-    replied_at: datetime | None = None  #: since it was queued
-    in_call: bool = False
-    spent: Spent = NOTHING_SPENT
-
-
-def still_wanted(facts: LaterFacts) -> Skip | Defer | None:
-    """Look at the world once more before a text goes out; None if it should."""
-    objection = (
-        _opted_out(facts.opted_out_at)
-        or _muted(facts.muted_until, facts.muted_why, facts.now)
-        or _known_untextable(facts.known_untextable)
-        or _spoken_since(facts.spoken_at)
-        or _replied(facts.replied_at)
-        or _daily_spending(facts.rules.budget, facts.spent, facts.price)
-        or _monthly_spending(facts.rules.budget, facts.spent, facts.price)
-    )
-    if objection is not None:
-        return objection
-    if facts.to in facts.rules.blocked_numbers:
-        return Skip(SkipReason.BLOCKED, "on the block list")
-    if facts.in_call:
-        return Defer(facts.now + LOOK_AGAIN, "the caller is on the phone with us now")
-    return _at_a_good_hour(facts)
-
-
-def _at_a_good_hour(facts: LaterFacts) -> Skip | Defer | None:
-    quiet = facts.rules.quiet
-    if quiet is None or _answers_at_once(quiet, facts.now - facts.queued_at):
-        return None
-    morning = next_allowed(facts.now, facts.zones, quiet.window)
-    if morning == facts.now:
-        return None
-    late_hour = _late_hour(facts.now, facts.zones)
-    if morning is None or morning >= facts.expires_at:
-        return Skip(SkipReason.QUIET_HOURS, late_hour)
-    return Defer(morning, late_hour)
-
-
-def _opted_out(at: datetime | None) -> Skip | None:
-    if at is None:
-        return None
-    return Skip(SkipReason.OPTED_OUT, f"asked for no more texts at {at:%Y-%m-%d %H:%M} UTC")
-
-
-def _muted(until: datetime | None, why: str, now: datetime) -> Skip | None:
-    if until is None or until <= now:
-        return None
-    return Skip(SkipReason.MUTED, f"not written to until {until:%Y-%m-%d %H:%M} UTC: {why}")
-
-
-def _known_untextable(why: str) -> Skip | None:
-    return Skip(SkipReason.KNOWN_UNTEXTABLE, why) if why else None
-
-
-def _spoken_since(at: datetime | None) -> Skip | None:
-    return None if at is None else Skip(SkipReason.SPOKEN_SINCE, f"spoken at {at:%H:%M:%S} UTC")
-
-
-def _replied(at: datetime | None) -> Skip | None:
-    return None if at is None else Skip(SkipReason.REPLIED, f"wrote to us at {at:%H:%M:%S} UTC")
-
-
-def _daily_spending(budget: Budget, spent: Spent, price: int) -> Skip | None:
-    most = budget.per_day
-    if most is None or not _exceeds(spent.day, price, most):
-        return None
-    return Skip(
-        SkipReason.DAILY_SPENDING,
-        f"{budget.spell(spent.day)} in 24 hours, of at most {budget.spell(most)}",
-    )
-
-
-def _monthly_spending(budget: Budget, spent: Spent, price: int) -> Skip | None:
-    most = budget.per_month
-    if most is None or not _exceeds(spent.month, price, most):
-        return None
-    return Skip(
-        SkipReason.MONTHLY_SPENDING,
-        f"{budget.spell(spent.month)} this month, of at most {budget.spell(most)}",
-    )
-
-
-def _exceeds(spent: int, price: int, limit: int) -> bool:
-    # A text whose price nobody told does not go out either once the limit is reached.
-    return spent + price > limit or spent >= limit > 0
+def body(facts: Facts) -> str:
+    """Give the words of the text that this is about."""
+    assert facts.texting is not None  # noqa: S101 - no_text let it pass
+    return words.text(facts, facts.texting)
 
 
 def _soonest(facts: Facts) -> datetime:
@@ -711,21 +516,10 @@ def _due_at(facts: Facts) -> datetime | None:
     return morning
 
 
-def _answers_at_once(quiet: QuietHours, since: timedelta) -> bool:
-    return quiet.immediate_within is not None and since <= quiet.immediate_within
-
-
-def _late_hour(now: datetime, zones: Sequence[tzinfo]) -> str:
-    if not zones:
-        return "nobody knows what time it is there"
-    clocks = sorted({f"{now.astimezone(zone):%H:%M}" for zone in zones})
-    return f"it is {' to '.join(clocks[:: max(len(clocks) - 1, 1)])} there"
-
-
 def _price(facts: Facts) -> int:
     """Give what this text is expected to cost, by the first gateway of its route."""
     gateway = facts.rules.route_for(facts.call.line)[0]
-    parts = segments(_body(facts)).parts
+    parts = segments(body(facts)).parts
     return facts.rules.price(gateway, _number(facts).region, parts)
 
 

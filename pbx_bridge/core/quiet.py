@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta, tzinfo
 
+from pbx_bridge.core.clocks import DAY, clock_set, offset
+
 EVERY_DAY = frozenset(range(7))
 #: So far ahead is looked for a good time: a week, for whom only one day will do, and its edges.
 HORIZON = 9
-_DAY = timedelta(days=1)
-_SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,28 +68,10 @@ def _changes(at: datetime, zone: tzinfo, window: Window) -> Iterator[datetime]:
     today = at.astimezone(zone).date()
     for days in range(HORIZON):
         for shown in (window.opens, time()):
-            there = datetime.combine(today + days * _DAY, shown, zone)
+            there = datetime.combine(today + days * DAY, shown, zone)
             for fold in (0, 1):  # in autumn a clock shows an hour twice
                 yield there.replace(fold=fold).astimezone(UTC)
     for days in range(HORIZON):
-        day = at.astimezone(UTC) + days * _DAY
-        if _offset(day, zone) != _offset(day + _DAY, zone):
-            yield _clock_set(day, day + _DAY, zone)
-
-
-def _clock_set(before: datetime, after: datetime, zone: tzinfo) -> datetime:
-    """Find the second at which a zone's clocks are set, somewhere between two instants."""
-    # Zones change at whole seconds.
-    before, after = before.replace(microsecond=0), after.replace(microsecond=0)
-    old = _offset(before, zone)
-    while after - before > _SECOND:
-        middle = before + (after - before) // _SECOND // 2 * _SECOND
-        if _offset(middle, zone) == old:
-            before = middle
-        else:
-            after = middle
-    return after
-
-
-def _offset(at: datetime, zone: tzinfo) -> timedelta | None:
-    return at.astimezone(zone).utcoffset()
+        day = at.astimezone(UTC) + days * DAY
+        if offset(day, zone) != offset(day + DAY, zone):
+            yield clock_set(day, day + DAY, zone)

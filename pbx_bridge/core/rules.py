@@ -154,6 +154,10 @@ class Rule:
     built_in: bool = False  #: ours, after all of the office's own
 
 
+#: What holds where an office has no rules at all.
+EVERYBODY = Rule(name="every missed caller", sequence="default")
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A rule that was asked, and which of its conditions did not hold."""

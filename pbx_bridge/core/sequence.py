@@ -74,3 +74,10 @@ class SequenceStep:
 class Sequence:
     name: str
     steps: tuple[SequenceStep, ...]
+
+
+#: The shortest plan there is: the usual text, at once.
+TEXT_NOW = Sequence(
+    name="default",
+    steps=(SequenceStep(name="text", action=Action.TEXT, when=After(timedelta())),),
+)

@@ -72,6 +72,12 @@ VARIABLES: Mapping[str, Variable] = {
             name="day", meaning="the weekday of the call, in the text's language", example="Tuesday"
         ),
         Variable(
+            name="next_open",
+            meaning="when you are there again, from [hours]; nothing if you are there now",
+            example="Monday at 9:00 am",
+            may_be_absent=True,
+        ),
+        Variable(
             name="booking_link",
             meaning="where to book, from [texting.variables]",
             example="https://example.com/book",
@@ -119,24 +125,31 @@ def _right(name: str, usable: Collection[str]) -> str:
 
 def of_call(  # noqa: PLR0913 - where each value comes from
     call: Call,
-    caller: Number,
+    caller: Number | None,
     *,
     line_name: str,
     office: str,
     zone: tzinfo,
     code: str,
+    known_as: str = "",
+    next_open: str = "",
     calls: int = 1,
 ) -> dict[str, str]:
-    """Give the values that a call has, in the language `code`. All hostile, so all data."""
+    """Give the values that a call has, in the language `code`. All hostile, so all data.
+
+    `known_as` is what the office itself calls the caller, `next_open` is in words already
+    (`in_words`).
+    """
     began = call.began.astimezone(zone)
     return {
         "line": call.line or office,  # a record may not know which line it was
         "line_name": line_name,
-        "caller": caller.e164,
-        "caller_name": caller_name(call.caller.name),
+        "caller": caller.e164 if caller is not None else clean(call.caller.number),
+        "caller_name": known_as or caller_name(call.caller.name),
         "calls": str(calls),
         "time": clock(began, code),
         "day": language(code).days[began.weekday()],
+        "next_open": next_open,
     }
 
 
@@ -145,6 +158,31 @@ def clock(at: datetime, code: str) -> str:
     if not language(code).twelve_hours:
         return f"{at:%H:%M}"
     return f"{at.hour % 12 or 12}:{at:%M} {'am' if at.hour < 12 else 'pm'}"  # noqa: PLR2004 - noon
+
+
+#: A day's name alone says which day it is for so long.
+_THIS_WEEK = 6
+
+
+def in_words(next_open: datetime | None, now: datetime, zone: tzinfo, code: str) -> str:
+    """Tell when somebody is there again, by the clock in `zone`; empty if they are, or never."""
+    if next_open is None or next_open <= now:
+        return ""
+    words = language(code)
+    there = next_open.astimezone(zone)
+    ahead = (there.date() - now.astimezone(zone).date()).days
+    if ahead > _THIS_WEEK:
+        template = words.later
+    elif ahead > 1:
+        template = words.this_week
+    else:
+        template = words.tomorrow if ahead == 1 else words.today
+    return template.format(
+        clock=clock(there, code),
+        day=words.days[there.weekday()],
+        date=words.first if there.day == 1 else there.day,
+        month=words.months[there.month - 1],
+    )
 
 
 _LONGEST_NAME = 40

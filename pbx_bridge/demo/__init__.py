@@ -17,7 +17,7 @@ from pathlib import Path
 from pbx_bridge import recording
 from pbx_bridge.clock import utc_now
 from pbx_bridge.core.events import CallEvent, FeedLost, FeedRestored
-from pbx_bridge.core.policy import Rules
+from pbx_bridge.core.office import Rules
 from pbx_bridge.core.tracker import CallTracker, Inbound
 from pbx_bridge.followup import FollowUp
 from pbx_bridge.ports import Emit, Gateway, Source

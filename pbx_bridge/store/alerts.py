@@ -223,9 +223,14 @@ def acknowledge(tx: Connection, *, by: str, now: datetime, ids: Collection[int])
     return _acknowledge(tx, table.c.id.in_(ids), by, now)
 
 
-def acknowledge_subject(tx: Connection, *, by: str, now: datetime, subject: str) -> int:
-    """Let somebody take all alerts about a number (or gateway, or line); give how many."""
-    return _acknowledge(tx, table.c.subject == subject, by, now)
+def acknowledge_subject(
+    tx: Connection, *, by: str, now: datetime, subject: str, kind: AlertKind | None = None
+) -> int:
+    """Let somebody take all alerts (of a kind) about a number, gateway or line; give how many."""
+    which = table.c.subject == subject
+    if kind is not None:
+        which &= table.c.kind == kind.value
+    return _acknowledge(tx, which, by, now)
 
 
 def recent(tx: Connection, *, limit: int = 50, only_open: bool = False) -> list[AlertRecord]:

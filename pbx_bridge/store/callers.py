@@ -22,13 +22,17 @@ from sqlalchemy import (
     true,
 )
 
+from pbx_bridge.core.call import Disposition
 from pbx_bridge.core.reply import Meaning
 from pbx_bridge.store.consents import ConsentKind
-from pbx_bridge.store.schema import call, consent, correspondent, outbound_call, reply
+from pbx_bridge.store.schema import booking, call, consent, correspondent, outbound_call, reply
 
 #: Calls from the office are looked through one by one, so no further back: two hundred a day for a
 #: week take half a millisecond.
 DIALLED_WITHIN = timedelta(days=7)
+#: As far as rules can count somebody's missed calls.
+MISSED_WITHIN = timedelta(days=31)
+MOST_MISSED = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +44,8 @@ class Known:
     muted_why: str
     untextable: str  #: why it can get no texts; empty if it can
     replied_at: datetime | None  #: last, since the time asked about; HELP is no reply
+    booked_at: datetime | None = None  #: an appointment, since the time asked about
+    consented: bool = False  #: asked for texts, or wrote to us, and did not opt out since
     stranger: bool = False
 
 
@@ -71,6 +77,10 @@ _COLUMNS = (
     )
     .scalar_subquery()
     .label("replied_at"),
+    select(func.max(booking.c.at))
+    .where(booking.c.number == bindparam("address"), booking.c.at >= bindparam("since"))
+    .scalar_subquery()
+    .label("booked_at"),
 )
 _ACQUAINTED = or_(
     exists().where(
@@ -85,15 +95,40 @@ _RUNG_FROM_HERE = exists().where(
     outbound_call.c.began < bindparam("since"),
     outbound_call.c.dialled.endswith(bindparam("dialled")),
 )
+#: A START, unless a STOP came after it; or words of one's own, at any time.
+_CONSENTED = or_(
+    select(consent.c.kind)
+    .where(consent.c.address == bindparam("address"))
+    .order_by(consent.c.id.desc())
+    .limit(1)
+    .scalar_subquery()
+    == ConsentKind.OPT_IN.value,
+    exists().where(
+        reply.c.sender_e164 == bindparam("address"), reply.c.meaning != Meaning.OPT_OUT.value
+    ),
+)
+_MISSED = (
+    select(call.c.ended)
+    .where(
+        call.c.caller_e164 == bindparam("address"),
+        call.c.began >= bindparam("earliest"),
+        call.c.id != bindparam("except_row"),
+        call.c.disposition == Disposition.MISSED.value,
+        call.c.ended.is_not(None),
+    )
+    .order_by(call.c.began.desc())
+    .limit(bindparam("most"))
+)
 _LATER: Statement = select(*_COLUMNS)
 _CALLER: Statement = select(
     *_COLUMNS,
     # One after the other: calls from here are only looked through for who is else unknown.
     case((_ACQUAINTED, false()), (_RUNG_FROM_HERE, false()), else_=true()).label("stranger"),
+    _CONSENTED.label("consented"),
 )
 
 #: Every statement here, for a test that none of them goes through a whole table.
-STATEMENTS = {"later": _LATER, "caller": _CALLER}
+STATEMENTS = {"later": _LATER, "caller": _CALLER, "missed": _MISSED}
 
 
 def caller(tx: Connection, e164: str, national_significant_number: str, began: datetime) -> Known:
@@ -113,7 +148,7 @@ def caller(tx: Connection, e164: str, national_significant_number: str, began: d
             "dialled": digits if digits.isdigit() else "no number",
         },
     ).one()
-    return _known(row, stranger=bool(row.stranger))
+    return _known(row, stranger=bool(row.stranger), consented=bool(row.consented))
 
 
 def recipient(tx: Connection, address: str, since: datetime) -> Known:
@@ -121,12 +156,28 @@ def recipient(tx: Connection, address: str, since: datetime) -> Known:
     return _known(tx.execute(_LATER, {"address": address, "since": since}).one())
 
 
-def _known(row: Any, *, stranger: bool = False) -> Known:
+def missed(tx: Connection, e164: str, now: datetime, except_row: int) -> list[datetime]:
+    """Give when the caller's other missed calls of the last month ended, the newest first."""
+    rows = tx.execute(
+        _MISSED,
+        {
+            "address": e164,
+            "earliest": now - MISSED_WITHIN,
+            "except_row": except_row,
+            "most": MOST_MISSED,
+        },
+    )
+    return list(rows.scalars())
+
+
+def _known(row: Any, *, stranger: bool = False, consented: bool = False) -> Known:
     return Known(
         opted_out_at=row.opted_out_at,
         muted_until=row.muted_until,
         muted_why=row.muted_why or "",
         untextable=row.untextable or "",
         replied_at=row.replied_at,
+        booked_at=row.booked_at,
+        consented=consented,
         stranger=stranger,
     )

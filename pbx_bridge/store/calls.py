@@ -57,7 +57,7 @@ _SPOKE_HERE = select(func.max(table.c.answered_at)).where(
     table.c.answered_at >= bindparam("since"),
     table.c.id != bindparam("except_row"),
 )
-_SPOKE_THERE = select(func.max(outbound_call.c.answered_at)).where(
+_SPOKE_THERE = select(outbound_call.c.answered_at, outbound_call.c.ended).where(
     outbound_call.c.answered_at >= bindparam("since"), _DIALLED
 )
 _LIVE_HERE = (
@@ -89,6 +89,9 @@ class DecisionRecord:
     rule: str
     detail: str
     checks: tuple[tuple[str, str, str], ...]  #: (check, verdict, detail); empty in listings
+    matched_rule: str = ""  #: of the office's rules; empty if none was asked
+    sequence: str = ""  #: that it asks for
+    track: str = ""  #: in what sort of time the call came, see `core.hours.Track`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +204,9 @@ def save_decision(  # noqa: PLR0913 - the columns of one row
     rule: str,
     detail: str,
     checks: Sequence[tuple[str, str, str]],
+    matched_rule: str = "",
+    sequence: str = "",
+    track: str = "",
 ) -> None:
     """Write down a judgement; `checks` are (check, verdict, detail) in the order of judgement."""
     tx.execute(
@@ -213,6 +219,9 @@ def save_decision(  # noqa: PLR0913 - the columns of one row
             "rule": rule,
             "detail": detail,
             "checks": [list(check) for check in checks],
+            "matched_rule": matched_rule,
+            "sequence": sequence,
+            "track": track,
         },
     )
 
@@ -255,24 +264,39 @@ def close_open_outbound(tx: Connection, pbx: str, now: datetime) -> int:
     ).rowcount
 
 
-def spoken_since(
+def spoken_since(  # noqa: PLR0913 - whose, since when, and what counts
     tx: Connection,
     e164: str,
     national_significant_number: str,
     since: datetime,
     except_row: int | None = None,
+    *,
+    now: datetime | None = None,
+    long_enough: timedelta = timedelta(),
 ) -> datetime | None:
     """Give when somebody here last began to speak with that number, at or after `since`.
 
-    That is a call of theirs which a person answered, or a call to them which was answered. What
-    was dialled is compared by its end: before it stand outside-line prefix and country code.
+    That is a call of theirs which a person answered, or a call to them which was answered, and
+    lasted at least `long_enough`, by `now` if it still does: machines answer too. What was dialled
+    is compared by its end: before it stand outside-line prefix and country code.
     """
     here = {"e164": e164, "since": since, "except_row": -1 if except_row is None else except_row}
     there = {"since": since, "dialled": national_significant_number}
     times = [tx.execute(_SPOKE_HERE, here).scalar_one()]
     if national_significant_number.isdigit():  # every number ends with nothing, or with a %
-        times.append(tx.execute(_SPOKE_THERE, there).scalar_one())
+        times += [
+            row.answered_at
+            for row in tx.execute(_SPOKE_THERE, there)
+            if spoke(row.answered_at, row.ended or now, long_enough)
+        ]
     return max((at for at in times if at is not None), default=None)
+
+
+def spoke(answered_at: datetime | None, until: datetime | None, long_enough: timedelta) -> bool:
+    """Tell whether a call to somebody was a conversation; without an end one that still lasts."""
+    if answered_at is None:
+        return False
+    return until is None or until - answered_at >= long_enough
 
 
 def in_call(
@@ -321,6 +345,18 @@ def recent(  # noqa: PLR0913 - the filters of a listing
     return [_record(row) for row in tx.execute(query.limit(limit))]
 
 
+def pbx_of(tx: Connection, row_id: int) -> str:
+    """Name the PBX that a call came through."""
+    return str(tx.execute(select(table.c.pbx).where(table.c.id == row_id)).scalar_one())
+
+
+def of_numbers(tx: Connection, numbers: Sequence[str], *, limit: int) -> list[CallRecord]:
+    """Give the newest calls from some numbers first, each in E.164."""
+    query = _records().where(table.c.caller_e164.in_(numbers))
+    query = query.order_by(table.c.began.desc(), table.c.id.desc()).limit(limit)
+    return [_record(row) for row in tx.execute(query)]
+
+
 def find(tx: Connection, ref: int | str) -> CallRecord | None:
     """Find a call by its row id or its Uniqueid; of several PBXs or boots the newest."""
     text = str(ref)
@@ -366,6 +402,9 @@ def explanation(tx: Connection, row_id: int) -> Explanation | None:
                 rule=made.rule,
                 detail=made.detail,
                 checks=tuple((check, verdict, detail) for check, verdict, detail in made.checks),
+                matched_rule=made.matched_rule,
+                sequence=made.sequence,
+                track=made.track,
             )
             for made in decisions
         ),

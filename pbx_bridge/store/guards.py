@@ -1,7 +1,7 @@
 """How the guards stand that hold back all texts, across restarts: a row each."""
 
 import json
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
@@ -10,6 +10,8 @@ from pbx_bridge.core.burst import Breaker, Circuit, Held
 from pbx_bridge.store.schema import guard as table
 
 BURST = "burst"
+#: Clocks of the same world differ by less, and so do days that were done.
+FAR_AHEAD = timedelta(days=3)
 
 # Made once: see calls.py.
 _GET = select(table).where(table.c.name == bindparam("guard"))
@@ -55,6 +57,19 @@ def first_since(tx: Connection, name: str, since: datetime, now: datetime) -> bo
     if row is not None and row.since >= since:
         return False
     _put(tx, name, "reached", now, None, "")
+    return True
+
+
+def first_on_day(tx: Connection, name: str, day: date, now: datetime) -> bool:
+    """Tell whether something is done for a day for the first time, and remember it.
+
+    A day before the last one is none: the clock was set back. But when the last one is far ahead,
+    it was the clock of then that was wrong.
+    """
+    row = tx.execute(_GET, {"guard": name}).first()
+    if row is not None and day <= date.fromisoformat(row.detail) <= day + FAR_AHEAD:
+        return False
+    _put(tx, name, "done", now, None, day.isoformat())
     return True
 
 

@@ -53,6 +53,7 @@ class MessageRecord:
     stranger: bool  #: had never had anything to do with the office when this was queued
     cost_micros: int  #: millionths of the office's currency
     priced_by: str  #: `list`: the price list; `gateway`: the gateway's own word; else empty
+    follow_up: int | None = None  #: that it belongs to
 
     def as_message(self) -> Message:
         """Give what a gateway may know."""
@@ -114,6 +115,11 @@ def existing(tx: Connection, message_id: int) -> MessageRecord:
     return row
 
 
+def has_key(tx: Connection, key: str) -> bool:
+    """Tell whether there is a message of this key."""
+    return tx.execute(select(table.c.id).where(table.c.key == key)).first() is not None
+
+
 def of_call(tx: Connection, call_row: int) -> list[MessageRecord]:
     query = select(table).where(table.c.call == call_row).order_by(table.c.id)
     return [record(row) for row in tx.execute(query)]
@@ -128,6 +134,13 @@ def recent(
         query = query.where(table.c.created_at >= since)
     if state is not None:
         query = query.where(table.c.state == state.value)
+    return [record(row) for row in tx.execute(query)]
+
+
+def of_numbers(tx: Connection, numbers: Collection[str], *, limit: int) -> list[MessageRecord]:
+    """Give the newest messages to some numbers first."""
+    query = select(table).where(table.c.recipient.in_(numbers))
+    query = query.order_by(table.c.created_at.desc(), table.c.id.desc()).limit(limit)
     return [record(row) for row in tx.execute(query)]
 
 
@@ -250,4 +263,5 @@ def record(row: Row[Any]) -> MessageRecord:
         stranger=row.stranger,
         cost_micros=row.cost_micros,
         priced_by=row.priced_by,
+        follow_up=row.follow_up,
     )

@@ -27,8 +27,8 @@ from pbx_bridge.core.delivery import (
     after_receipt,
     moved,
 )
-from pbx_bridge.core.policy import Defer, Skip
 from pbx_bridge.core.routing import Wait
+from pbx_bridge.core.skip import Defer, Skip
 from pbx_bridge.core.text import segments as count_segments
 from pbx_bridge.store.messages import MessageRecord, existing, get, record
 from pbx_bridge.store.schema import attempt
@@ -120,6 +120,7 @@ def insert(  # noqa: PLR0913 - the columns of one row
     segments: int = 0,
     region: str = "",
     stranger: bool = False,
+    follow_up: int | None = None,
 ) -> int | None:
     """Queue a message; give its id, or None if this call already has this step.
 
@@ -158,6 +159,7 @@ def insert(  # noqa: PLR0913 - the columns of one row
             "segments": segments or count_segments(body).parts,
             "region": region,
             "stranger": stranger,
+            "follow_up": follow_up,
         },
     ).scalar_one()
     return message_id
@@ -344,6 +346,15 @@ def apply_receipt(
     if changed:
         tx.execute(_UPDATE, {"row": row.message_id, **changed})
     return existing(tx, row.message_id)
+
+
+def refill(tx: Connection, follow_up: int, body: str, now: datetime) -> bool:
+    """Give the text of a follow-up that has not gone out other words; tell whether there is one."""
+    waiting = (table.c.follow_up == follow_up) & (table.c.state == State.QUEUED.value)
+    parts = count_segments(body).parts
+    update = table.update().where(waiting, table.c.channel == Channel.SMS.value)
+    changed = tx.execute(update.values(body=body, segments=parts, updated_at=now))
+    return changed.rowcount > 0
 
 
 def cancel_follow_ups(tx: Connection, to: str, now: datetime, code: str, detail: str) -> int:

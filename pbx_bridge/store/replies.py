@@ -1,5 +1,6 @@
 """What customers wrote, each message once."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -111,6 +112,13 @@ def recent(
         query = query.where(table.c.received_at >= since)
     if sender is not None:
         query = query.where(table.c.sender_e164 == sender)
+    return [_record(row) for row in tx.execute(query)]
+
+
+def of_numbers(tx: Connection, numbers: Collection[str], *, limit: int) -> list[ReplyRecord]:
+    """Give the newest replies from some numbers first."""
+    query = select(table).where(table.c.sender_e164.in_(numbers))
+    query = query.order_by(table.c.received_at.desc(), table.c.id.desc()).limit(limit)
     return [_record(row) for row in tx.execute(query)]
 
 

@@ -6,18 +6,24 @@ Nor who wants no texts (`consent`), and what was learned of a number (`correspon
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, Table, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, select
 
 from pbx_bridge.core.delivery import State
+from pbx_bridge.core.redelivery import OPEN
 from pbx_bridge.store.schema import (
     alert,
+    booking,
     call,
+    destination,
+    event,
+    event_delivery,
     gap,
     message,
     outbound_call,
     receipt,
     reply,
     step,
+    task,
 )
 
 BATCH = 500
@@ -27,8 +33,9 @@ BATCH = 500
 class Retention:
     """For how long what is kept, in days.
 
-    A call takes its steps and decisions with it; `messages` counts also for replies, receipts and
-    alerts, which have the same words in them.
+    A call takes its steps and decisions with it; `calls` counts also for tasks and bookings.
+    `messages` counts also for replies, receipts, alerts and events, which have the same words in
+    them.
     """
 
     calls: int = 365
@@ -54,9 +61,14 @@ def prune(tx: Connection, now: datetime, keep: Retention, batch: int = BATCH) ->
     told = alert.c.due_at.is_(None)
     deleted += _delete(tx, alert, told & (alert.c.at < words), batch)
     deleted += _delete(tx, receipt, receipt.c.message.is_(None) & (receipt.c.at < words), batch)
+    deleted += _delete(tx, event, event.c.id.not_in(_still_told()) & (event.c.at < words), batch)
     deleted += _delete(
         tx, call, ended_calls & (call.c.began < now - timedelta(days=keep.calls)), batch
     )
+    told_of = now - timedelta(days=keep.calls)
+    ended_tasks = task.c.closed_at.is_not(None)
+    deleted += _delete(tx, task, ended_tasks & (task.c.created_at < told_of), batch)
+    deleted += _delete(tx, booking, booking.c.at < told_of, batch)
     deleted += _delete(
         tx, outbound_call, outbound_call.c.began < now - timedelta(days=keep.outbound_calls), batch
     )
@@ -66,6 +78,15 @@ def prune(tx: Connection, now: datetime, keep: Retention, batch: int = BATCH) ->
     with_steps = select(step.c.call).where(step.c.call.in_(old_steps)).distinct().limit(batch)
     deleted += tx.execute(step.delete().where(step.c.call.in_(with_steps))).rowcount
     return deleted
+
+
+def _still_told() -> Select[tuple[int]]:
+    """Find the events that are yet to be told; a disabled destination keeps none from being old."""
+    disabled = select(destination.c.name).where(destination.c.disabled)
+    waits = event_delivery.c.state.in_([state.value for state in OPEN])
+    return select(event_delivery.c.event).where(
+        waits, event_delivery.c.destination.not_in(disabled)
+    )
 
 
 def _delete(tx: Connection, table: Table, where: ColumnElement[bool], batch: int) -> int:

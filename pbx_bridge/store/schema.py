@@ -373,6 +373,7 @@ follow_up = Table(
     Column("held_out", Boolean, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
     Index(None, "recipient", "state"),
+    Index(None, "state", "last_call_at"),
     Index(None, "opened_at"),
     Index(None, "call"),
     comment="What is done about the missed calls of one caller, until it ends or is stopped",
@@ -445,6 +446,7 @@ contact = Table(
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
     Index(None, "name"),
+    Index(None, "email"),
     comment="Somebody whom the office knows; `edited` names the fields that a person set by hand",
 )
 
@@ -489,8 +491,10 @@ calendar_feed = Table(
     "calendar_feed",
     metadata,
     Column("name", Text, primary_key=True),
+    Column("source", Text, nullable=False),
     Column("body", Text, nullable=False),
     Column("etag", Text, nullable=False),
+    Column("modified", Text, nullable=False),
     Column("problem", Text, nullable=False),
     Column("tried_at", UtcTime, nullable=False),
     Column("read_at", UtcTime),
@@ -519,14 +523,30 @@ event_delivery = Table(
     Column("destination", String(64), nullable=False),
     Column("state", String(16), nullable=False),
     Column("attempts", Integer, nullable=False),
+    Column("wanted_at", UtcTime, nullable=False),
     Column("due_at", UtcTime, nullable=False),
     Column("detail", Text, nullable=False),
     Column("code", String(32), nullable=False),
     Column("updated_at", UtcTime, nullable=False),
     UniqueConstraint("event", "destination"),
-    Index(None, "state", "due_at"),
-    Index(None, "destination", "state"),
-    comment="An event on its way to one webhook or CRM",
+    Index(None, "destination", "state", "event"),
+    Index(None, "updated_at"),
+    comment="An event on its way to one webhook or CRM; `wanted_at` is when it was first to go",
+)
+
+destination = Table(
+    "destination",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("failing_since", UtcTime),
+    Column("until", UtcTime),
+    Column("told", Boolean, nullable=False),
+    Column("disabled", Boolean, nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    comment="How a webhook or CRM stands that events go to; `until` is before when it gets nothing",
 )
 
 crm_contact = Table(
@@ -539,6 +559,7 @@ crm_contact = Table(
     Column("status", Text, nullable=False),
     Column("checked_at", UtcTime, nullable=False),
     PrimaryKeyConstraint("destination", "number"),
+    Index(None, "number"),
     comment="Who a number is in a CRM, and the customer's status there",
 )
 

@@ -8,7 +8,7 @@ import pytest
 
 from pbx_bridge.config import Config, ConfigError, Problem, defaults, load, parse
 from pbx_bridge.core.call import Reason
-from pbx_bridge.core.policy import Moment
+from pbx_bridge.core.office import Moment
 from pbx_bridge.core.tracker import Inbound
 from pbx_bridge.gateways import KINDS
 

@@ -45,7 +45,7 @@ MISTAKES = [
         (
             'texting.template = "{xyz}": unknown placeholder {xyz}; known are {office},'
             " {office_number}, {line}, {line_name}, {caller}, {caller_name}, {calls}, {time},"
-            " {day}, {booking_link}"
+            " {day}, {next_open}, {booking_link}"
         ),
     ),
     (

@@ -37,11 +37,12 @@ class Scene:
         exten: str = "+12125550100",
         context: str = "from-trunk",
         state: int = ChannelState.RING,
+        called: str = "Ann",
     ) -> Self:
         name = f"PJSIP/trunk-{caller}"
         self.names[caller] = name
         self.feed(
-            ev.ChannelCreated(self.now, caller, caller, name, state, context, exten, number, "Ann")
+            ev.ChannelCreated(self.now, caller, caller, name, state, context, exten, number, called)
         )
         return self
 

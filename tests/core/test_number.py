@@ -12,6 +12,7 @@ from pbx_bridge.core.number import (
     is_nobody,
     normalise,
     parse,
+    spellings,
     zones,
 )
 
@@ -188,6 +189,41 @@ def test_the_number_in_what_the_dialplan_dials(dial_string: str, digits: str) ->
 def test_countries_are_those_with_a_numbering_plan() -> None:
     assert is_country("DE")
     assert not is_country("XX")
+
+
+@pytest.mark.parametrize(
+    ("text", "among"),
+    [
+        (
+            "+12125550142",
+            {
+                *("+12125550142", "12125550142", "2125550142", "(212) 555-0142", "212-555-0142"),
+                *("212.555.0142", "212 555 0142", "+1 212-555-0142", "+1 (212) 555-0142"),
+            },
+        ),
+        ("+442079460958", {"+442079460958", "02079460958", "020 7946 0958", "+44 20 7946 0958"}),
+        ("+493012345678", {"+493012345678", "03012345678", "030 12345678", "030/12345678"}),
+        ("+390612345678", {"+390612345678", "0612345678", "06 1234 5678"}),
+    ],
+)
+def test_how_address_books_write_a_number(text: str, among: set[str]) -> None:
+    number = parse(text, "US")
+    assert number is not None
+    written = spellings(number)
+    assert among <= set(written)
+    assert written[0] == number.e164
+    assert len(written) == len(set(written)) <= 16
+
+
+@pytest.mark.parametrize("region", sorted(phonenumbers.SUPPORTED_REGIONS))
+def test_no_spelling_can_break_out_of_a_query(region: str) -> None:
+    example = phonenumbers.example_number(region)
+    assert example is not None
+    e164 = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)
+    number = parse(e164, region)
+    assert number is not None
+    for text in spellings(number):
+        assert set(text) <= set("0123456789+-./() "), text
 
 
 @given(st.text(max_size=40), st.sampled_from(["US", "DE", "GB"]))

@@ -1,7 +1,7 @@
 """What templates may name, and where the values come from: strangers, mostly."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -10,9 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pbx_bridge.core.call import Call, Caller, Disposition, HungUpBy, Reason
+from pbx_bridge.core.languages import LANGUAGES
 from pbx_bridge.core.number import parse
-from pbx_bridge.core.text import fill
-from pbx_bridge.core.variables import NAME, VARIABLES, caller_name, clock, of_call, problem
+from pbx_bridge.core.text import fill, segments
+from pbx_bridge.core.variables import (
+    NAME,
+    VARIABLES,
+    caller_name,
+    clock,
+    in_words,
+    of_call,
+    problem,
+)
 
 DOCS = Path(__file__).parent.parent.parent / "docs" / "templates.md"
 
@@ -61,6 +70,7 @@ def test_a_call_gives_its_values() -> None:
         "calls": "1",
         "time": "3:05 pm",
         "day": "Tuesday",
+        "next_open": "",
     }
 
 
@@ -85,6 +95,63 @@ def test_times_are_told_as_the_language_and_the_zone_have_it() -> None:
 )
 def test_noon_and_midnight_have_their_english_names(hour: int, said: str) -> None:
     assert clock(datetime(2026, 1, 1, hour, 5, tzinfo=UTC), "en") == said
+
+
+NEW_YORK = ZoneInfo("America/New_York")
+THURSDAY = datetime(2026, 11, 26, 20, 30, tzinfo=NEW_YORK)
+
+
+@pytest.mark.parametrize(
+    ("opens", "code", "said"),
+    [
+        ("2026-11-26T21:00", "en", "today at 9:00 pm"),
+        ("2026-11-27T09:00", "en", "tomorrow at 9:00 am"),
+        ("2026-11-30T09:00", "en", "Monday at 9:00 am"),
+        ("2026-12-02T12:00", "en", "Wednesday at 12:00 pm"),  # six days on
+        ("2026-12-03T00:30", "en", "Thursday 3 December at 12:30 am"),  # another Thursday
+        ("2026-11-30T09:00", "es", "el lunes a las 09:00"),
+        ("2026-11-27T13:00", "es", "mañana a las 13:00"),
+        ("2026-12-07T09:00", "es", "el lunes 7 de diciembre a las 09:00"),
+        ("2026-11-26T21:00", "fr", "aujourd'hui à 21:00"),
+        ("2027-02-01T09:00", "fr", "lundi 1er février à 09:00"),
+        ("2027-08-02T09:00", "fr", "lundi 2 aout à 09:00"),
+        ("2026-11-30T09:00", "de", "am Montag um 09:00 Uhr"),
+        ("2026-12-07T09:00", "de", "am Montag, dem 7. Dezember, um 09:00 Uhr"),
+        ("2026-11-27T09:00", "it", "domani alle 09:00"),
+        ("2026-12-07T09:00", "it", "lunedì 7 dicembre alle 09:00"),
+        ("2026-11-26T21:00", "nl", "vandaag om 21:00 uur"),
+        ("2026-12-07T09:00", "nl", "maandag 7 december om 09:00 uur"),
+        ("2026-11-27T09:00", "pt", "sexta-feira às 09:00"),
+        ("2026-12-07T09:00", "pt", "segunda-feira, 7 de dezembro, às 09:00"),
+        ("2026-11-30T09:00", "xx", "Monday at 9:00 am"),
+        ("2026-11-26T20:30", "en", ""),  # somebody is there now
+    ],
+)
+def test_an_opening_is_told_in_words(opens: str, code: str, said: str) -> None:
+    at = datetime.fromisoformat(opens).replace(tzinfo=NEW_YORK)
+    assert in_words(at.astimezone(UTC), THURSDAY.astimezone(UTC), NEW_YORK, code) == said
+
+
+def test_what_never_opens_is_told_as_nothing() -> None:
+    assert in_words(None, THURSDAY, NEW_YORK, "en") == ""
+
+
+def test_today_is_by_the_clock_of_the_office() -> None:
+    """In UTC it is Friday already."""
+    assert in_words(THURSDAY + timedelta(hours=1), THURSDAY, NEW_YORK, "en") == "today at 9:30 pm"
+    assert in_words(THURSDAY + timedelta(hours=1), THURSDAY, ZoneInfo("UTC"), "en") == (
+        "today at 2:30 am"
+    )
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_an_opening_costs_one_segment_but_for_names_that_are_spelt_right(code: str) -> None:
+    costly = {"sábado", "terça-feira", "março"}
+    for days in range(400):
+        said = in_words(THURSDAY + timedelta(days=days, hours=13), THURSDAY, NEW_YORK, code)
+        assert said
+        if not costly.intersection(re.split(r"[ ,]+", said)):
+            assert segments(said).encoding == "GSM-7", said
 
 
 def test_an_unknown_line_is_the_office() -> None:

@@ -6,16 +6,8 @@ these tests are skipped, loudly; `scripts/prism` installs it.
 
 import asyncio
 import json
-import os
 import re
-import signal
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -32,15 +24,14 @@ from pbx_bridge.gateways._twilio_polling import Poller
 from pbx_bridge.gateways.twilio import Gateway, Settings
 from pbx_bridge.ports import News, Surroundings
 from tests.gateways.fakes import ACCOUNT, TOKEN, FakeTwilio, Kept, Told, message
+from tests.prism import Prism, mocking
 
-ROOT = Path(__file__).parents[2]
 DESCRIPTION = Path(__file__).parent / "twilio" / "messages.json"
 MESSAGES = "/2010-04-01/Accounts/{AccountSid}/Messages.json"
 NUMBER = "+15550001111"
 SERVICE = "MG" + "1" * 32
 KEY = "SK" + "2" * 32
 HOOKED = Surroundings(name="sms", hook_url="https://pbx.example.com/bridge/hooks/sms")
-SECONDS_TO_START = 60
 
 #: Every way in which an office can have set it up.
 SETTINGS = {
@@ -89,61 +80,10 @@ async def test_the_fake_gives_what_the_description_has(description: dict[str, An
 # What Prism says of what we send.
 
 
-@dataclass(frozen=True, slots=True)
-class Prism:
-    url: str
-    log: Path
-
-    def verdicts(self) -> list[str]:
-        """Tell of each request whether it fitted the description."""
-        lines = re.findall("passed the validation|did not pass", self.log.read_text())
-        return ["good" if line.startswith("passed") else "bad" for line in lines]
-
-
 @pytest.fixture(scope="module")
 def prism(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prism]:
-    program = found()
-    if not program:
-        pytest.skip("NOT TESTED AGAINST TWILIO'S OWN DESCRIPTION: no Prism; run scripts/prism")
-    log = tmp_path_factory.mktemp("prism") / "log"
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with running([program, "mock", "-h", "127.0.0.1", "-p", str(port), str(DESCRIPTION)], log):
-        yield Prism(f"http://127.0.0.1:{port}", log)
-
-
-def found() -> str:
-    finding = subprocess.run(  # noqa: S603 - our own
-        [ROOT / "scripts" / "prism", "--find"], capture_output=True, text=True, check=False
-    )
-    return finding.stdout.strip()
-
-
-@contextmanager
-def running(command: Sequence[str], log: Path) -> Iterator[None]:
-    """Run a server until the tests are done; it says "listening" when it is ready."""
-    # Its program asks for `node`, which stands beside our Python.
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    with log.open("w") as written:
-        process = subprocess.Popen(  # noqa: S603 - our own
-            command,
-            stdout=written,
-            stderr=subprocess.STDOUT,
-            env=os.environ | {"PATH": path},
-            # A group of its own: what is started is a wrapper, and the server its child.
-            start_new_session=True,
-        )
-    try:
-        deadline = time.monotonic() + SECONDS_TO_START
-        while "listening" not in log.read_text():
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.1)
-        yield
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(10)
+    with mocking(DESCRIPTION, tmp_path_factory.mktemp("prism") / "log", "Twilio") as running:
+        yield running
 
 
 @pytest.mark.parametrize("how", SETTINGS)

@@ -16,7 +16,7 @@ from pbx_bridge.core.delivery import (
     Step,
     Uncertain,
 )
-from pbx_bridge.core.policy import Defer, Skip, SkipReason
+from pbx_bridge.core.skip import Defer, Skip, SkipReason
 from pbx_bridge.store import calls, outbox
 from pbx_bridge.store import messages as stored_messages
 from pbx_bridge.store.db import Database

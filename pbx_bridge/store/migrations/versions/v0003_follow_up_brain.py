@@ -60,6 +60,7 @@ def _follow_ups() -> None:
     op.create_index("ix_follow_up_call", "follow_up", ["call"])
     op.create_index("ix_follow_up_opened_at", "follow_up", ["opened_at"])
     op.create_index("ix_follow_up_recipient_state", "follow_up", ["recipient", "state"])
+    op.create_index("ix_follow_up_state_last_call_at", "follow_up", ["state", "last_call_at"])
     op.create_table(
         "planned_step",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -134,6 +135,7 @@ def _contacts() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_contact"),
     )
     op.create_index("ix_contact_name", "contact", ["name"])
+    op.create_index("ix_contact_email", "contact", ["email"])
     op.create_table(
         "contact_number",
         sa.Column("number", sa.String(20), nullable=False),
@@ -193,6 +195,7 @@ def _events() -> None:
         sa.Column("destination", sa.String(64), nullable=False),
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("wanted_at", UtcTime(), nullable=False),
         sa.Column("due_at", UtcTime(), nullable=False),
         sa.Column("detail", sa.Text(), nullable=False),
         sa.Column("code", sa.String(32), nullable=False),
@@ -204,9 +207,24 @@ def _events() -> None:
         sa.UniqueConstraint("event", "destination", name="uq_event_delivery_event_destination"),
     )
     op.create_index(
-        "ix_event_delivery_destination_state", "event_delivery", ["destination", "state"]
+        "ix_event_delivery_destination_state_event",
+        "event_delivery",
+        ["destination", "state", "event"],
     )
-    op.create_index("ix_event_delivery_state_due_at", "event_delivery", ["state", "due_at"])
+    op.create_index("ix_event_delivery_updated_at", "event_delivery", ["updated_at"])
+    op.create_table(
+        "destination",
+        sa.Column("name", sa.String(64), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("failing_since", UtcTime(), nullable=True),
+        sa.Column("until", UtcTime(), nullable=True),
+        sa.Column("told", sa.Boolean(), nullable=False),
+        sa.Column("disabled", sa.Boolean(), nullable=False),
+        sa.Column("fingerprint", sa.String(64), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("updated_at", UtcTime(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_destination"),
+    )
     op.create_table(
         "crm_contact",
         sa.Column("destination", sa.String(64), nullable=False),
@@ -217,14 +235,17 @@ def _events() -> None:
         sa.Column("checked_at", UtcTime(), nullable=False),
         sa.PrimaryKeyConstraint("destination", "number", name="pk_crm_contact"),
     )
+    op.create_index("ix_crm_contact_number", "crm_contact", ["number"])
 
 
 def _what_else_is_known() -> None:
     op.create_table(
         "calendar_feed",
         sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("etag", sa.Text(), nullable=False),
+        sa.Column("modified", sa.Text(), nullable=False),
         sa.Column("problem", sa.Text(), nullable=False),
         sa.Column("tried_at", UtcTime(), nullable=False),
         sa.Column("read_at", UtcTime(), nullable=True),

@@ -1,0 +1,1 @@
+"""Contacts from elsewhere: CSV and vCard files, web servers and CardDAV address books."""

@@ -1,0 +1,353 @@
+"""Whom the entries of a source mean: a plan of what to create and change, before anything is.
+
+An entry means the contact that it was before (by the source's own id), else the one that has any of
+its numbers, else, if that is asked for, the one that has its e-mail address. What would mean two
+contacts means none of them: it is left out and reported, for a person to join them or to correct a
+number. Two entries of one source are two people, also if they share a number: who has it keeps it,
+and the other is made without.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from pbx_bridge.core.contact import NOBODY, Contact
+from pbx_bridge.core.merge import Conflict, Key, flat, merge, number_key
+from pbx_bridge.core.told import Field, Statement, Told
+
+#: The source of what people import from files; an entry of a file does not go by being absent.
+FILE = "file"
+#: The source of what caller IDs say.
+CALL = "call"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """A contact as a source told it last."""
+
+    source: str
+    uid: str
+    etag: str = ""
+    said: Statement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A contact as it stands here."""
+
+    row_id: int
+    contact: Contact
+    edited: frozenset[Key] = frozenset()  #: what a person decided, see `core.merge`
+    origins: tuple[Origin, ...] = ()
+
+    def origin(self, source: str, uid: str) -> Origin | None:
+        """Give what a source told about this contact under that id."""
+        return next((o for o in self.origins if (o.source, o.uid) == (source, uid)), None)
+
+    @property
+    def suggested(self) -> frozenset[Key]:
+        """Name what nobody but a caller ID says."""
+        stands = flat(self.contact).items()
+        called = {
+            item for o in self.origins if o.source == CALL for item in _items(o) if item in stands
+        }
+        told = {item for o in self.origins if o.source != CALL for item in _items(o)}
+        return frozenset(key for key, _ in called - told) - self.edited
+
+
+def unheard(standing: Standing, origin: Origin) -> tuple[Key, ...]:
+    """Name what a person decided here and a source that speaks of it says otherwise."""
+    here = flat(standing.contact, origin.said.fields)
+    there = flat(origin.said.contact, origin.said.fields)
+    return tuple(
+        key
+        for key in sorted(standing.edited & (here.keys() | there.keys()))
+        if here.get(key) != there.get(key)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One entry, and what it makes of a contact; `row_id` is None for a new one."""
+
+    row_id: int | None
+    contact: Contact
+    origin: Origin
+    changed: tuple[Key, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
+    by_email: bool = False
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """An entry that is left out, and why."""
+
+    line: int
+    who: str
+    why: str
+    rows: tuple[int, ...] = ()  #: contacts that it may mean
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """An entry that its source has no more; the contact goes too if nobody else spoke of it."""
+
+    row_id: int
+    uid: str
+    removes: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a reading of a source leads to."""
+
+    source: str
+    steps: tuple[Step, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    gone: tuple[Gone, ...] = ()
+
+    @property
+    def created(self) -> list[Step]:
+        return [step for step in self.steps if step.row_id is None]
+
+    @property
+    def changed(self) -> list[Step]:
+        return [step for step in self.steps if step.row_id is not None and step.changed]
+
+    @property
+    def conflicts(self) -> list[tuple[Step, Conflict]]:
+        return [(step, conflict) for step in self.steps for conflict in step.conflicts]
+
+
+def plan(
+    source: str,
+    told: Sequence[Told],
+    known: Iterable[Standing],
+    *,
+    gone: Collection[str] = (),
+    by_email: bool = False,
+) -> Plan:
+    """Plan what the entries of a source lead to.
+
+    `known` has at least all contacts that the entries may mean; `gone` are ids of entries that the
+    source does not have any more.
+    """
+    table = _Table(source, known, {one.uid for one in told}, frozenset(gone))
+    steps: list[Step] = []
+    skipped: list[Skipped] = []
+    seen: dict[str, int] = {}
+    for one in told:
+        if one.uid and one.uid in seen:
+            skipped.append(Skipped(one.line, _who(one), _twice(seen[one.uid])))
+            continue
+        seen[one.uid] = one.line
+        made = _step(table, one, by_email=by_email)
+        if isinstance(made, Step):
+            table.put(made)
+            steps.append(made)
+        else:
+            skipped.append(made)
+    return Plan(source, tuple(steps), tuple(skipped), tuple(table.gone()))
+
+
+def called(standing: Standing | None, number: str, name: str) -> Step | None:
+    """Plan what a caller ID leads to: a contact, or a name for one that has none.
+
+    `name` is as fit to be one (`core.variables.caller_name`). It is a suggestion: any source that
+    tells a name replaces it, and it replaces nothing itself. None if there is nothing to do.
+    """
+    fields = frozenset({Field.NAME, Field.NUMBERS})
+    said = Statement(Contact(name=name, numbers={number: ""}), fields)
+    origin = Origin(source=CALL, uid=number, said=said)
+    if standing is None:
+        changed = tuple(sorted(flat(said.contact)))
+        return Step(row_id=None, contact=said.contact, origin=origin, changed=changed)
+    if not name or standing.contact.name or Field.NAME in standing.edited:
+        return None
+    named = replace(standing.contact, name=name)
+    return Step(row_id=standing.row_id, contact=named, origin=origin, changed=(Field.NAME,))
+
+
+class _Table:
+    """Who has which id, number and address, while the plan is made."""
+
+    def __init__(
+        self, source: str, known: Iterable[Standing], told: Collection[str], gone: frozenset[str]
+    ) -> None:
+        self.source = source
+        self.standings = {standing.row_id: standing for standing in known}
+        self._gone = gone
+        self._there = set(told)
+        self._new = 0
+        self._by_uid: dict[str, int] = {}
+        self._by_number: dict[str, int] = {}
+        self._by_email: dict[str, set[int]] = {}
+        for standing in self.standings.values():
+            self._enter(standing)
+
+    def _enter(self, standing: Standing) -> None:
+        row = standing.row_id
+        self._by_uid |= {o.uid: row for o in standing.origins if o.source == self.source}
+        self._by_number |= dict.fromkeys(standing.contact.numbers, row)
+        if standing.contact.email:
+            self._by_email.setdefault(standing.contact.email, set()).add(row)
+
+    def put(self, step: Step) -> None:
+        """Take a step for made: later entries find what it leads to."""
+        self._there.add(step.origin.uid)
+        row = step.row_id
+        if row is None:
+            self._new -= 1  # row ids of what is not there yet
+            row = self._new
+            self.standings[row] = Standing(row_id=row, contact=NOBODY)
+        before = self.standings[row]
+        for number in before.contact.numbers.keys() - step.contact.numbers.keys():
+            del self._by_number[number]
+        rest = [o for o in before.origins if (o.source, o.uid) != (self.source, step.origin.uid)]
+        after = replace(before, contact=step.contact, origins=(*rest, step.origin))
+        self.standings[row] = after
+        self._enter(after)
+
+    def of_uid(self, uid: str) -> Standing | None:
+        row = self._by_uid.get(uid)
+        return None if row is None else self.standings[row]
+
+    def holder(self, number: str) -> Standing | None:
+        row = self._by_number.get(number)
+        return None if row is None else self.standings[row]
+
+    def with_email(self, email: str) -> list[Standing]:
+        return [self.standings[row] for row in sorted(self._by_email.get(email, ()))]
+
+    def is_another_entry(self, standing: Standing, uid: str) -> bool:
+        """Tell whether a contact is what another entry of this very source means."""
+        return any(
+            origin.source == self.source and origin.uid != uid and self._is_there(origin.uid)
+            for origin in standing.origins
+        )
+
+    def _is_there(self, uid: str) -> bool:
+        # Of files it is not known what else they have: an id from an earlier one may be outdated.
+        return uid in self._there or (self.source != FILE and uid not in self._gone)
+
+    def gone(self) -> Iterable[Gone]:
+        for uid in sorted(self._gone - self._there):
+            standing = self.of_uid(uid)
+            if standing is None:
+                continue
+            left = [o for o in standing.origins if (o.source, o.uid) != (self.source, uid)]
+            self.standings[standing.row_id] = replace(standing, origins=tuple(left))
+            alone = not standing.edited and all(o.source == CALL for o in left)
+            yield Gone(standing.row_id, uid, removes=alone)
+
+
+def _step(table: _Table, told: Told, *, by_email: bool) -> Step | Skipped:
+    contact = told.said.contact
+    target = table.of_uid(told.uid) if told.uid else None
+    matched_by_email = False
+    if target is None:
+        found = [standing for number in contact.numbers if (standing := table.holder(number))]
+        means = _others(table, told, found)
+        if not means and by_email and contact.email:
+            means = _others(table, told, table.with_email(contact.email))
+            matched_by_email = bool(means)
+        if len(means) > 1:
+            what = "address" if matched_by_email else "numbers"
+            names = " and ".join(f"{s.contact.name or 'no name'} ({s.row_id})" for s in means)
+            why = f"its {what} belong to {len(means)} contacts: {names}"
+            return Skipped(told.line, _who(told), why, tuple(s.row_id for s in means))
+        target = means[0] if means else None
+    taken = [
+        (number, holder)
+        for number in contact.numbers
+        if (holder := table.holder(number)) and holder is not target
+    ]
+    left = {n: label for n, label in contact.numbers.items() if n not in dict(taken)}
+    if target is None and not left and not contact.email:
+        why = "neither a number nor an e-mail address"
+        if taken:
+            names = ", ".join(f"{n} is {_whose(holder)}" for n, holder in taken)
+            why = f"another contact has its number: {names}"
+        return Skipped(told.line, _who(told), why)
+    said = replace(told.said, contact=replace(contact, numbers=left))
+    uid = told.uid or _uid(said.contact, table, target)
+    origin = Origin(source=table.source, uid=uid, etag=told.etag, said=said)
+    return _merged(target, told, origin, taken, matched_by_email=matched_by_email)
+
+
+def _merged(
+    target: Standing | None,
+    told: Told,
+    origin: Origin,
+    taken: Sequence[tuple[str, Standing]],
+    *,
+    matched_by_email: bool,
+) -> Step:
+    here = target or Standing(row_id=0, contact=NOBODY)
+    last = here.origin(origin.source, origin.uid)
+    others = [o.said for o in here.origins if o is not last]
+    merged = merge(
+        origin.said,
+        last.said if last else None,
+        here.contact,
+        edited=here.edited,
+        suggested=here.suggested,
+        others=others,
+    )
+    refused = [
+        Conflict(number_key(number), None, told.said.contact.numbers[number], _whose(holder))
+        for number, holder in taken
+        if number_key(number) not in here.edited
+    ]
+    if last is not None:  # said in an earlier reading: what else it told is not forgotten
+        origin = replace(origin, said=_together(last.said, origin.said))
+    return Step(
+        row_id=None if target is None else target.row_id,
+        contact=merged.contact,
+        origin=origin,
+        changed=merged.changed,
+        conflicts=(*merged.conflicts, *refused),
+        by_email=matched_by_email,
+        line=told.line,
+    )
+
+
+def _others(table: _Table, told: Told, found: Iterable[Standing]) -> list[Standing]:
+    """Give each contact once, without those that other entries of the source mean."""
+    once = {standing.row_id: standing for standing in found}
+    return [s for s in once.values() if not table.is_another_entry(s, told.uid)]
+
+
+def _together(before: Statement, now: Statement) -> Statement:
+    """Give all that a source told, the later word counting."""
+    missing = before.fields - now.fields
+    if not missing:
+        return now
+    values = {field.value: getattr(before.contact, field) for field in missing}
+    return Statement(replace(now.contact, **values), before.fields | now.fields)
+
+
+def _uid(contact: Contact, table: _Table, target: Standing | None) -> str:
+    """Make an id for an entry that has none: it is known by a number or address of it."""
+    ids = [f"tel:{number}" for number in sorted(contact.numbers)]
+    ids += [f"mailto:{contact.email}"] if contact.email else []
+    known = [uid for uid in ids if target is not None and target.origin(table.source, uid)]
+    return (known or ids)[0]
+
+
+def _who(told: Told) -> str:
+    contact = told.said.contact
+    return contact.name or contact.company or contact.email or next(iter(contact.numbers), "")
+
+
+def _whose(standing: Standing) -> str:
+    name = standing.contact.name or standing.contact.company or "another contact"
+    return f"the number of {name}" + (f" ({standing.row_id})" if standing.row_id > 0 else "")
+
+
+def _twice(line: int) -> str:
+    return f"told twice; see line {line}" if line else "told twice"
+
+
+def _items(origin: Origin) -> Iterable[tuple[Key, str]]:
+    return flat(origin.said.contact, origin.said.fields).items()

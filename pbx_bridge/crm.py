@@ -1,0 +1,108 @@
+"""Keeps at hand what the office's CRMs say of callers, so that no rule ever waits for one.
+
+A number is `wanted` when its call begins and when it has ended; it is looked up in the background
+if what is known is absent or too old. A rule sees what is known at its moment.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+
+from pbx_bridge.core.customer import CustomerStatus
+from pbx_bridge.ports import Clock, Crm, DestinationProblem
+from pbx_bridge.store import crm as stored
+from pbx_bridge.store.db import Database
+from pbx_bridge.store.problem import StoreUnavailable
+
+#: Numbers that wait to be looked up: more than an office has calls at once.
+MOST_WAITING = 1000
+#: A CRM that could not be asked is left alone for this long.
+REST = timedelta(minutes=1)
+#: For one look-up, whatever a connector makes of it.
+TIMEOUT = timedelta(seconds=20)
+#: Numbers looked up at a time.
+WORKERS = 4
+DAY = timedelta(hours=24)
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A CRM to ask, and for how long its word is taken."""
+
+    crm: Crm
+    fresh_for: timedelta = DAY
+
+
+class Lookup:
+    """Asks the CRMs, which are open already, and writes down what they say."""
+
+    def __init__(self, db: Database, crms: Mapping[str, Looked], *, now: Clock) -> None:
+        self._db = db
+        self.crms = crms  #: replaced as a whole when the configuration is read again
+        self._now = now
+        self._queue: asyncio.Queue[str] = asyncio.Queue()
+        self._waiting: set[str] = set()
+        self._resting: dict[str, datetime] = {}  #: until when, by name
+
+    def wanted(self, number: str) -> None:
+        """Look this number up soon if need be; neither blocks nor raises."""
+        if not self.crms or not number.startswith("+") or number in self._waiting:
+            return
+        if len(self._waiting) >= MOST_WAITING:
+            log.warning("crm_lookups_dropped", waiting=len(self._waiting))
+            return
+        self._waiting.add(number)
+        self._queue.put_nowait(number)
+
+    async def run(self) -> None:
+        """Look up until cancelled. A bug of ours ends it."""
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(WORKERS):
+                tasks.create_task(self._work())
+
+    async def idle(self) -> None:
+        """Return when nothing waits and nothing is being looked up."""
+        await self._queue.join()
+
+    async def _work(self) -> None:
+        while True:
+            number = await self._queue.get()
+            self._waiting.discard(number)
+            try:
+                await self._look(number)
+            except StoreUnavailable as problem:
+                log.warning("crm_lookup_lost", problem=str(problem))
+            finally:
+                self._queue.task_done()
+
+    async def _look(self, number: str) -> None:
+        now = self._now()
+        due = [
+            (name, now - looked.fresh_for)
+            for name, looked in self.crms.items()
+            if self._resting.get(name, now) <= now
+        ]
+        names = await self._db.read(lambda tx: stored.stale(tx, number, due))
+        for name in names:
+            await self._ask(name, number)
+
+    async def _ask(self, name: str, number: str) -> None:
+        try:
+            async with asyncio.timeout(TIMEOUT.total_seconds()):
+                status = await self.crms[name].crm.status(number)
+        except (DestinationProblem, TimeoutError) as problem:
+            self._resting[name] = self._now() + REST
+            text = str(problem) or f"no answer within {TIMEOUT.total_seconds():.0f} s"
+            log.warning("crm_lookup_failed", connector=name, problem=text)
+            return
+        await self._keep(name, number, status)
+
+    async def _keep(self, name: str, number: str, status: CustomerStatus | None) -> None:
+        now = self._now()
+        await self._db.run(lambda tx: stored.put(tx, name, number, status, now))
+        log.debug("crm_lookup", connector=name, number=number, known=status is not None)
