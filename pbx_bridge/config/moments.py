@@ -46,8 +46,6 @@ def read_moment(value: object) -> Moment:
         ValueError: saying what would be right.
 
     """
-    if isinstance(value, Moment):
-        return value
     if not isinstance(value, str):
         raise ValueError(f"not a time; {_RIGHT}")  # noqa: TRY004 - pydantic collects ValueError
     said = " ".join(value.lower().replace("\u2019", "'").split())

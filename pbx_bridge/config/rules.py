@@ -31,7 +31,7 @@ from pbx_bridge.config.values import (
     not_empty,
     parse_duration,
 )
-from pbx_bridge.core import number, sequence
+from pbx_bridge.core import number, sequence, told
 from pbx_bridge.core.call import Reason
 from pbx_bridge.core.contact import CallerKind
 from pbx_bridge.core.hours import Track
@@ -115,9 +115,15 @@ def _target(value: str, info: ValidationInfo) -> str:
     return value
 
 
+def _tag(value: str) -> str:
+    """Give a tag as contacts have it (`core.told`)."""
+    found = told.tags([value])
+    if len(found) != 1:
+        raise ValueError("not one tag; small letters, without comma or semicolon")
+    return next(iter(found))
+
+
 def _span(value: object) -> Span:
-    if isinstance(value, Span):
-        return value
     right = 'from and to with .. between, such as "30s..", "..20s" or "10s..1m"'
     found = _SPAN.fullmatch(value) if isinstance(value, str) else None
     if found is None or not (found["least"] or found["most"]):
@@ -133,6 +139,7 @@ Length = Annotated[Span, BeforeValidator(_span)]
 """`30s..` is at least, `..20s` less than that; `10s..1m` both."""
 
 LineName = Annotated[Name, AfterValidator(_line)]
+Tag = Annotated[Name, AfterValidator(_tag)]
 AskedReason = Annotated[Reason, AfterValidator(_asked_reason)]
 NotEmpty = AfterValidator(not_empty)
 
@@ -162,10 +169,10 @@ class ConditionSettings(_Table):
     callers: Annotated[tuple[CallerKind, ...], NotEmpty] = Field(
         default=(), description="who calls", examples=[["new", "known", "customer"]]
     )
-    tags: Annotated[tuple[Name, ...], NotEmpty] = Field(
+    tags: Annotated[tuple[Tag, ...], NotEmpty] = Field(
         default=(), description="one of these tags of the contact", examples=[["vip"]]
     )
-    without_tags: Annotated[tuple[Name, ...], NotEmpty] = Field(
+    without_tags: Annotated[tuple[Tag, ...], NotEmpty] = Field(
         default=(), description="none of these tags of the contact", examples=[["supplier"]]
     )
     languages: Annotated[tuple[Language, ...], NotEmpty] = Field(

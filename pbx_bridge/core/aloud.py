@@ -28,6 +28,13 @@ _HOURS = {
     Track.HOLIDAY: "on holidays",
     Track.PHONES_DOWN: "when no phone can be reached",
 }
+_TIMES = {
+    Track.IN_HOURS: "in office hours",
+    Track.AFTER_HOURS: "after hours",
+    Track.WEEKEND: "a weekend",
+    Track.HOLIDAY: "a holiday",
+    Track.PHONES_DOWN: "a time when no phone can be reached",
+}
 _CALLERS = {
     CallerKind.NEW: "new callers",
     CallerKind.KNOWN: "known callers",
@@ -87,11 +94,13 @@ def rule_aloud(rule: Rule, usual: frozenset[Reason] = USUAL_REASONS) -> str:
 
 
 def conditions_aloud(asked: Conditions, usual: frozenset[Reason] = frozenset()) -> str:
-    """Read conditions as they follow on "if"; empty if there are none."""
+    """Read the conditions of a step as they follow on "if"; empty if there are none.
+
+    Its `hours` are about the time when it is due (`core.facts`).
+    """
     clauses = []
     if asked.hours:
-        hours = _or(_HOURS[one] for one in Track if one in asked.hours)
-        clauses.append(f"the call came {hours}")
+        clauses.append(f"it is then {_or(_TIMES[one] for one in Track if one in asked.hours)}")
     if asked.callers:
         clauses.append(f"they are {_who(asked.callers, 'or')}")
     if asked.lines:

@@ -19,6 +19,7 @@ from pbx_bridge.core.coverage import (
     covered,
     disagreeing,
 )
+from pbx_bridge.core.hours import Track
 from pbx_bridge.core.rules import (
     NEVER_ASKED,
     USUAL_REASONS,
@@ -203,6 +204,13 @@ def _nevers(conditions: Sequence[Conditions]) -> tuple[_Never, ...]:
         _Never(
             (_outcome(VoicemailOutcome.NOT_REACHED), OneOf("reasons", _TO_VOICEMAIL)),
             "calls of this reason did reach voicemail",
+        ),
+        _Never(
+            (
+                OneOf("hours", frozenset({Track.PHONES_DOWN})),
+                OneOf("reasons", frozenset({Reason.UNAVAILABLE}), so=False),
+            ),
+            "phones are known to be down only when the reason is unavailable",
         ),
         _Never(
             (OneOf("reasons", _NO_QUEUE), OneOf("queues", _NONE, so=False)),

@@ -5,7 +5,7 @@ from datetime import time, timedelta
 
 import pytest
 
-from pbx_bridge.config.moments import AT_ONCE, Moment, read_moment
+from pbx_bridge.config.moments import Moment, read_moment
 from pbx_bridge.core.sequence import After, OnBusinessDay
 
 MINUTES = timedelta(minutes=1)
@@ -91,7 +91,3 @@ NOT_A_TIME = 'not a time; "now", "+60 min", "+2h" or "next business day 09:30"'
 def test_what_is_no_time_is_told_with_what_would_be(written: object, said: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
         read_moment(written)
-
-
-def test_what_was_read_stays_as_it_is() -> None:
-    assert read_moment(AT_ONCE) is AT_ONCE

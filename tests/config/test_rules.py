@@ -88,6 +88,7 @@ WRITTEN = [
     ('callers = ["new"]', usual(callers=frozenset({CallerKind.NEW}))),
     ('callers = ["staff"]', usual(callers=frozenset({CallerKind.STAFF}))),
     ('tags = ["vip"]', usual(tags=frozenset({"vip"}))),
+    ('tags = ["VIP", " Roof  Repair"]', usual(tags=frozenset({"vip", "roof repair"}))),
     ('without_tags = ["vip"]', usual(without_tags=frozenset({"vip"}))),
     ('languages = ["es"]', usual(languages=frozenset({"es"}))),
     ('countries = ["MX", "US"]', usual(countries=frozenset({"MX", "US"}))),
@@ -277,6 +278,13 @@ MISTAKES = [
         (
             'LINE+3: rules[1].reasons[1] = "answered": calls of this reason are never followed up;'
             " remove it"
+        ),
+    ),
+    (
+        X + 'tags = ["vip, gold"]',
+        (
+            'LINE+3: rules[1].tags[1] = "vip, gold": not one tag; small letters, without comma or'
+            " semicolon"
         ),
     ),
     (

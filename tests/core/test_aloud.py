@@ -238,8 +238,8 @@ STEPS: list[tuple[dict[str, Any], str]] = [
             "only": Conditions(hours=NIGHT, lines=some("Sales"), calls=2),
         },
         (
-            "2nd business day at 8:05, by the office's clock, only if the call came after hours,"
-            " at weekends or on holidays, they called Sales and we missed at least 2 calls of"
+            "2nd business day at 8:05, by the office's clock, only if it is then after hours, a"
+            " weekend or a holiday, they called Sales and we missed at least 2 calls of"
             ' theirs: an alert to staff: "Still there"'
         ),
     ),

@@ -185,6 +185,10 @@ CONTRADICTIONS = [
         "calls of this reason did reach voicemail",
     ),
     (
+        {"reasons": some(Reason.BUSY, Reason.RANG_NO_ANSWER), "hours": some(Track.PHONES_DOWN)},
+        "phones are known to be down only when the reason is unavailable",
+    ),
+    (
         {"reasons": some(Reason.BUSY), "queues": some("support")},
         "calls of this reason were in no queue",
     ),
@@ -228,6 +232,8 @@ NO_CONTRADICTIONS: list[dict[str, Any]] = [
     {"callers": some(CallerKind.ANONYMOUS), "voicemail": some(LEFT)},
     {"callers": some(CallerKind.ANONYMOUS), "has_email": False},
     {"voicemail": some(LEFT), "reasons": some(Reason.VOICEMAIL_MESSAGE), "wait": seconds(30)},
+    {"hours": some(Track.PHONES_DOWN), "reasons": some(Reason.UNAVAILABLE)},
+    {"hours": some(Track.IN_HOURS), "reasons": some(Reason.UNAVAILABLE)},
     {"voicemail": some(LEFT), "reasons": some(Reason.LOST_IN_TRANSFER)},
     {"reasons": some(Reason.BUSY), "wait": seconds(None, 20)},
     {"reasons": some(Reason.REJECTED), "queues": some("support"), "ring": seconds(1)},
