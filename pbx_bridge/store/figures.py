@@ -161,17 +161,17 @@ def traces(
     for number, at in _replies(tx, since):
         found[number].replies.append(at)
     booked = select(booking.c.number, booking.c.at).where(booking.c.at >= since)
-    for number, at in tx.execute(booked).tuples():
+    for number, at in tx.execute(booked):
         found[number].bookings.append(at)
     refused = select(consent.c.address, consent.c.at).where(
         consent.c.at >= since, consent.c.kind == ConsentKind.OPT_OUT.value
     )
-    for number, at in tx.execute(refused).tuples():
+    for number, at in tx.execute(refused):
         found[number].opt_outs.append(at)
     return {number: found[number].traces() for number in wanted if number in found}
 
 
-def _replies(tx: Connection, since: datetime) -> Iterable[tuple[str, datetime]]:
+def _replies(tx: Connection, since: datetime) -> list[tuple[str, datetime]]:
     """Give what people wrote for people to read: no STOP, no HELP, no machine."""
     query = select(reply.c.sender_e164, reply.c.received_at).where(
         reply.c.received_at >= since,
@@ -179,7 +179,7 @@ def _replies(tx: Connection, since: datetime) -> Iterable[tuple[str, datetime]]:
         reply.c.meaning.in_([Meaning.REPLY.value, Meaning.URGENT.value]),
         or_(reply.c.detail == "", reply.c.detail.like(_BY_A_WORD)),
     )
-    return tx.execute(query).tuples()
+    return [(row.sender_e164, row.received_at) for row in tx.execute(query)]
 
 
 class _Owners:

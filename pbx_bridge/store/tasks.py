@@ -186,7 +186,7 @@ def open_tasks(tx: Connection, *, owner: str | None = None, limit: int = BATCH) 
 def recent(tx: Connection, *, owner: str | None = None, limit: int = 50) -> list[Task]:
     """Give tasks whatever became of them, the newest first."""
     where = table.c.id.is_not(None) if owner is None else table.c.owner == owner
-    return _select(tx, where, table.c.created_at.desc(), limit=limit)
+    return _select(tx, where, table.c.created_at.desc(), table.c.id.desc(), limit=limit)
 
 
 def overdue(
