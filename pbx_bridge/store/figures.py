@@ -22,6 +22,7 @@ from pbx_bridge.core.recovery import (
     judge,
 )
 from pbx_bridge.core.reply import Meaning
+from pbx_bridge.store.calls import LONGEST_LIVE_CALL
 from pbx_bridge.store.consents import ConsentKind
 from pbx_bridge.store.schema import (
     attempt,
@@ -142,7 +143,9 @@ def traces(
     wanted = frozenset(numbers)
     found: defaultdict[str, _Found] = defaultdict(_Found)
     inbound = select(call.c.caller_e164, call.c.answered_at, call.c.ended).where(
-        call.c.answered_at >= since, call.c.caller_e164.is_not(None)
+        call.c.began >= since - LONGEST_LIVE_CALL,  # there is an index for that
+        call.c.answered_at >= since,
+        call.c.caller_e164.is_not(None),
     )
     for row in tx.execute(inbound):
         if row.caller_e164 in wanted:

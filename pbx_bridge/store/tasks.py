@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, func, select
 
 from pbx_bridge.core import task as core
 from pbx_bridge.core.alerting import AlertKind
+from pbx_bridge.core.number import parse
 from pbx_bridge.core.reply import Meaning
 from pbx_bridge.core.task import ClosedHow, Task, TaskState
 from pbx_bridge.store import alerts
@@ -181,6 +182,17 @@ def open_tasks(tx: Connection, *, owner: str | None = None, limit: int = BATCH) 
     """Give what is open, the earliest due first; `owner` is whose, or empty for nobody's."""
     where = _OPEN if owner is None else _OPEN & (table.c.owner == owner)
     return _select(tx, where, table.c.due_at.is_(None), table.c.due_at, limit=limit)
+
+
+def dialled(tx: Connection, digits: str) -> list[Task]:
+    """Give what is open for who was dialled from here.
+
+    Compared by its end: before it stand outside-line prefix and country code.
+    """
+    numbers = tx.execute(select(table.c.recipient).where(_OPEN)).scalars()
+    ends = {e164: number.national for e164 in numbers if (number := parse(e164, "US"))}
+    meant = [e164 for e164, end in ends.items() if digits.endswith(end)]
+    return _select(tx, _OPEN & table.c.recipient.in_(meant), table.c.id, limit=BATCH)
 
 
 def recent(tx: Connection, *, owner: str | None = None, limit: int = 50) -> list[Task]:
