@@ -134,7 +134,7 @@ async def test_the_url_is_the_public_one_as_the_provider_called_it(
     [
         "/", "/hooks", "/hooks/", "/hooks/unknown", "/hooks/modem", "/hooks/modem/status",
         "/hooks/../hooks/unknown", "/my%20twilio", "/bridge/hooks", "/other/hooks/my%20twilio",
-        "/hooks/my%20twilio%2Fstatus",
+        "/hooks/my%20twilio%2Fstatus", "/bookings/0123456789abcdef",
     ],
 )  # fmt: skip
 async def test_only_paths_of_gateways_that_receive_exist(world: World, path: str) -> None:

@@ -242,7 +242,8 @@ def digest(*, config_path: Path | None, shown: bool) -> None:
     for line in (f"Subject: {said.subject}", "", *said.body.splitlines()):
         print_line(line)
     if config.digest is None:
-        print_line("\nit is not sent: there is no [digest] in the configuration")
+        print_line("")
+        print_line("it is not sent: there is no [digest] in the configuration")
 
 
 def moment(written: str, now: datetime, zone: ZoneInfo) -> datetime:

@@ -22,6 +22,7 @@ from pbx_bridge.core.recovery import (
     judge,
 )
 from pbx_bridge.core.reply import Meaning
+from pbx_bridge.store.calls import LONGEST_LIVE_CALL
 from pbx_bridge.store.consents import ConsentKind
 from pbx_bridge.store.schema import (
     attempt,
@@ -142,7 +143,9 @@ def traces(
     wanted = frozenset(numbers)
     found: defaultdict[str, _Found] = defaultdict(_Found)
     inbound = select(call.c.caller_e164, call.c.answered_at, call.c.ended).where(
-        call.c.answered_at >= since, call.c.caller_e164.is_not(None)
+        call.c.began >= since - LONGEST_LIVE_CALL,  # there is an index for that
+        call.c.answered_at >= since,
+        call.c.caller_e164.is_not(None),
     )
     for row in tx.execute(inbound):
         if row.caller_e164 in wanted:
@@ -161,17 +164,17 @@ def traces(
     for number, at in _replies(tx, since):
         found[number].replies.append(at)
     booked = select(booking.c.number, booking.c.at).where(booking.c.at >= since)
-    for number, at in tx.execute(booked).tuples():
+    for number, at in tx.execute(booked):
         found[number].bookings.append(at)
     refused = select(consent.c.address, consent.c.at).where(
         consent.c.at >= since, consent.c.kind == ConsentKind.OPT_OUT.value
     )
-    for number, at in tx.execute(refused).tuples():
+    for number, at in tx.execute(refused):
         found[number].opt_outs.append(at)
     return {number: found[number].traces() for number in wanted if number in found}
 
 
-def _replies(tx: Connection, since: datetime) -> Iterable[tuple[str, datetime]]:
+def _replies(tx: Connection, since: datetime) -> list[tuple[str, datetime]]:
     """Give what people wrote for people to read: no STOP, no HELP, no machine."""
     query = select(reply.c.sender_e164, reply.c.received_at).where(
         reply.c.received_at >= since,
@@ -179,7 +182,7 @@ def _replies(tx: Connection, since: datetime) -> Iterable[tuple[str, datetime]]:
         reply.c.meaning.in_([Meaning.REPLY.value, Meaning.URGENT.value]),
         or_(reply.c.detail == "", reply.c.detail.like(_BY_A_WORD)),
     )
-    return tx.execute(query).tuples()
+    return [(row.sender_e164, row.received_at) for row in tx.execute(query)]
 
 
 class _Owners:

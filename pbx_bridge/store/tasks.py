@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, func, select
 
 from pbx_bridge.core import task as core
 from pbx_bridge.core.alerting import AlertKind
+from pbx_bridge.core.number import parse
 from pbx_bridge.core.reply import Meaning
 from pbx_bridge.core.task import ClosedHow, Task, TaskState
 from pbx_bridge.store import alerts
@@ -186,12 +187,21 @@ def open_tasks(tx: Connection, *, owner: str | None = None, limit: int = BATCH) 
 def open_recipients(tx: Connection) -> frozenset[str]:
     """Give whom somebody here is to speak to."""
     return frozenset(tx.execute(select(table.c.recipient).where(_OPEN)).scalars())
+def dialled(tx: Connection, digits: str) -> list[Task]:
+    """Give what is open for who was dialled from here.
+
+    Compared by its end: before it stand outside-line prefix and country code.
+    """
+    numbers = tx.execute(select(table.c.recipient).where(_OPEN)).scalars()
+    ends = {e164: number.national for e164 in numbers if (number := parse(e164, "US"))}
+    meant = [e164 for e164, end in ends.items() if digits.endswith(end)]
+    return _select(tx, _OPEN & table.c.recipient.in_(meant), table.c.id, limit=BATCH)
 
 
 def recent(tx: Connection, *, owner: str | None = None, limit: int = 50) -> list[Task]:
     """Give tasks whatever became of them, the newest first."""
     where = table.c.id.is_not(None) if owner is None else table.c.owner == owner
-    return _select(tx, where, table.c.created_at.desc(), limit=limit)
+    return _select(tx, where, table.c.created_at.desc(), table.c.id.desc(), limit=limit)
 
 
 def overdue(

@@ -193,7 +193,7 @@ def test_what_can_be_said_of_the_difference(
     ("chance", "percent", "out"),
     [(0.0, 0, False), (0.0, 10, True), (0.0999, 10, True), (0.1, 10, False), (0.999, 100, True)],
 )
-def test_who_is_held_out(chance: float, percent: float, out: bool) -> None:
+def test_who_is_held_out(chance: float, percent: float, *, out: bool) -> None:
     assert held_out(chance, percent) is out
 
 

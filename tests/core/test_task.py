@@ -56,7 +56,7 @@ SCHEDULE = Escalations((timedelta(), 2 * HOUR), urgent_at_last=True)
     ],
 )
 def test_when_a_task_is_overdue(
-    hours: float, snoozed_until: float | None, due: float, overdue: bool
+    hours: float, snoozed_until: float | None, due: float, *, overdue: bool
 ) -> None:
     until = None if snoozed_until is None else NOON + snoozed_until * HOUR
     task = replace(TASK, snoozed_until=until)

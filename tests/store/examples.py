@@ -1,7 +1,12 @@
 """Calls and messages to write down."""
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from sqlalchemy import Connection
@@ -18,11 +23,27 @@ from pbx_bridge.core.call import (
     StepKind,
 )
 from pbx_bridge.store import outbox
+from pbx_bridge.store.db import Database
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 CALLER = "+15551234567"
 PBX = "office"
 BOOT = "boot-1"
+
+
+@cache
+def empty_database() -> bytes:
+    """Give a database that was only made: making one takes longer than most of what tests do."""
+
+    async def make(path: Path) -> None:
+        async with Database.open(path):
+            pass
+
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "empty.db"
+        with ThreadPoolExecutor(1) as elsewhere:  # a loop may run here already
+            elsewhere.submit(asyncio.run, make(path)).result()
+        return path.read_bytes()
 
 
 def minutes(count: float) -> timedelta:

@@ -1,7 +1,7 @@
 """How the guards stand, across restarts."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 
 from sqlalchemy import select
 
@@ -46,3 +46,17 @@ async def test_a_limit_is_reached_for_the_first_time_once_in_a_period(db: Databa
     assert [await first(0), await first(1), await first(60)] == [True, False, False]
     assert [await first(60.5), await first(61)] == [True, False]
     assert await db.run(lambda tx: guards.first_since(tx, "monthly", NOON, NOON))
+
+
+async def test_something_is_done_once_for_a_day(db: Database) -> None:
+    async def done(day: date) -> bool:
+        return await db.run(lambda tx: guards.first_on_day(tx, "digest", day, NOON))
+
+    monday = date(2026, 11, 23)
+    assert await done(monday)
+    assert not await done(monday)
+    assert await done(monday + timedelta(days=1))
+    assert not await done(monday)  # the clock was set back
+    assert await done(monday + timedelta(days=400))  # or was wrong,
+    assert await done(monday + timedelta(days=2))  # and is right again
+    assert not await done(monday + timedelta(days=2))

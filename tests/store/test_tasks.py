@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +21,7 @@ from pbx_bridge.core.task import ClosedHow, Task, TaskState
 from pbx_bridge.store import alerts, calls, replies, tasks
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.tasks import AnotherIsOpen
-from tests.store.examples import BOOT, CALLER, MISSED, NOON, PBX, minutes
+from tests.store.examples import BOOT, CALLER, MISSED, NOON, PBX, empty_database, minutes
 
 T = TypeVar("T")
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -184,6 +185,17 @@ async def test_what_is_overdue(db: Database) -> None:
     assert numbers(await db.read(lambda tx: tasks.overdue(tx, then, steps=2))) == ["6", "1"]
 
 
+@pytest.mark.parametrize(
+    ("digits", "found"),
+    [("912125550143", 1), ("2125550143", 1), ("0012125550143", 1), ("5550143", 0), ("", 0)],
+)
+async def test_whose_task_it_is_that_was_dialled(db: Database, digits: str, found: int) -> None:
+    for number in ("+12125550143", "+442071838750", "", "anonymous"):
+        await db.run(lambda tx, to=number: open_task(tx, recipient=to))  # type: ignore[misc]
+    tasks_of = await db.read(lambda tx: tasks.dialled(tx, digits))
+    assert [task.recipient for task in tasks_of] == ["+12125550143"] * found
+
+
 async def test_a_reply_is_shown_with_the_task_and_does_not_end_it(db: Database) -> None:
     await db.run(open_task)
 
@@ -248,11 +260,6 @@ class _Known:
     reopened: int = 0
 
 
-@dataclass
-class _Book:
-    tasks: dict[int, _Known] = field(default_factory=dict)
-
-
 class Whatever(RuleBasedStateMachine):
     """Calls, conversations, hands and clocks in any order, the service restarted in between."""
 
@@ -260,21 +267,31 @@ class Whatever(RuleBasedStateMachine):
         super().__init__()
         self.folder = TemporaryDirectory()
         self.path = Path(self.folder.name) / "pbx.db"
+        self.path.write_bytes(empty_database())
+        self.runner = asyncio.Runner()
+        self.service = AsyncExitStack()
+        self.starts()
         self.now = NOON
         self.number_of_calls = 0
         self.book: dict[int, _Known] = {}
 
     def teardown(self) -> None:
+        self.runner.run(self.service.aclose())
+        self.runner.close()
         self.folder.cleanup()
 
+    @rule()
+    def starts(self) -> None:
+        """Stop the service, if it runs, and start it again."""
+
+        async def again() -> Database:
+            await self.service.aclose()
+            return await self.service.enter_async_context(Database.open(self.path))
+
+        self.db = self.runner.run(again())
+
     def run(self, work: Callable[[Connection], T]) -> T:
-        """Do it in a service of its own: each step is a restart."""
-
-        async def once() -> T:
-            async with Database.open(self.path) as database:
-                return await database.run(work)
-
-        return asyncio.run(once())
+        return self.runner.run(self.db.run(work))
 
     def _ended(self, ended: list[Task]) -> None:
         for task in ended:
@@ -363,5 +380,5 @@ class Whatever(RuleBasedStateMachine):
             assert known.ended - known.reopened in {0, 1}
 
 
-Whatever.TestCase.settings = settings(max_examples=12, stateful_step_count=20, deadline=None)
+Whatever.TestCase.settings = settings(max_examples=12, stateful_step_count=25, deadline=None)
 TestWhatever = Whatever.TestCase
