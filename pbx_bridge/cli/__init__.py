@@ -20,6 +20,7 @@ COMMANDS = {
     "explain": ("listings", "Show one call's timeline and every rule that judged it."),
     "messages": ("listings", "List messages and what became of them."),
     "replies": ("listings", "List what customers wrote, and how it was understood."),
+    "voicemails": ("voicemails", "List messages that callers left; try the transcriber."),
     "optouts": ("optouts", "See and change who wants no texts; import and export the list."),
     "gateways": ("gateways", "Show how each gateway stands, and what went through it."),
     "alerts": ("alerting", "List what staff were told, take an alert, or test every channel."),

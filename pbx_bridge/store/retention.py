@@ -16,6 +16,7 @@ from pbx_bridge.store.schema import (
     message,
     outbound_call,
     receipt,
+    recording,
     reply,
     step,
 )
@@ -27,8 +28,8 @@ BATCH = 500
 class Retention:
     """For how long what is kept, in days.
 
-    A call takes its steps and decisions with it; `messages` counts also for replies, receipts and
-    alerts, which have the same words in them.
+    A call takes its steps and decisions with it; `messages` counts also for replies, receipts,
+    alerts and voicemail messages, which have the same words in them.
     """
 
     calls: int = 365
@@ -51,6 +52,7 @@ def prune(tx: Connection, now: datetime, keep: Retention, batch: int = BATCH) ->
     )
     words = now - timedelta(days=keep.messages)
     deleted += _delete(tx, reply, reply.c.received_at < words, batch)
+    deleted += _delete(tx, recording, recording.c.left_at < words, batch)
     told = alert.c.due_at.is_(None)
     deleted += _delete(tx, alert, told & (alert.c.at < words), batch)
     deleted += _delete(tx, receipt, receipt.c.message.is_(None) & (receipt.c.at < words), batch)
