@@ -119,20 +119,23 @@ class MessageLeft:
 
 def told(message: MessageLeft) -> str:
     """Put a message into one line: `Ann Baker (+1212…) left a message of 12 s on Sales: "…"`."""
-    name, number = _one_line(message.name)[:LONGEST_NAME], _one_line(message.caller)
+    name, number = _short(message.name, LONGEST_NAME), _short(message.caller, LONGEST_NAME)
     who = f"{name} ({number})" if name and number else name or number or "A caller without number"
     text = f"{who} left a message"
     if message.seconds >= 1:
         text += f" of {_spelt(message.seconds)}"
-    if message.line:
-        text += f" on {_one_line(message.line)[:LONGEST_NAME]}"
-    if message.transcript:
-        quote = _one_line(message.transcript)
-        cut = quote if len(quote) <= LONGEST_QUOTE else f"{quote[: LONGEST_QUOTE - 1].rstrip()}…"
+    if line := _short(message.line, LONGEST_NAME):
+        text += f" on {line}"
+    if quote := _one_line(message.transcript):
+        cut = quote if len(quote) <= LONGEST_QUOTE else f"{_short(quote, LONGEST_QUOTE - 1)}…"
         text += f": “{cut}”"
-    if message.problem:
-        text += f" ({_one_line(message.problem)[:LONGEST_REASON]})"
+    if problem := _short(message.problem, LONGEST_REASON):
+        text += f" ({problem})"
     return text
+
+
+def _short(hostile: str, longest: int) -> str:
+    return _one_line(hostile)[:longest].rstrip()
 
 
 def _spelt(seconds: float) -> str:
