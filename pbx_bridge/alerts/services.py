@@ -107,7 +107,7 @@ class Service(Channel):
             one = apprise.Apprise(asset=_asset())
             one.add(service)
             if words.attachments and service.attachment_support:
-                attached = apprise.AppriseAttachment([_attached(a) for a in words.attachments])
+                attached = apprise.AppriseAttachment([_Attached(a) for a in words.attachments])
                 if one.notify(
                     title=words.title,
                     body=words.body,
@@ -140,8 +140,16 @@ def without_secrets(words: str, url: str) -> str:
     return line[:LONGEST_PROBLEM]
 
 
-def _attached(attachment: Attachment) -> AttachMemory:
-    return AttachMemory(attachment.content, attachment.name, attachment.kind)  # type: ignore[no-untyped-call]
+class _Attached(AttachMemory):
+    """An attachment whose type need not stand in this machine's own list, as apprise wants it."""
+
+    def __init__(self, attachment: Attachment) -> None:
+        super().__init__(attachment.content, attachment.name)  # type: ignore[no-untyped-call]
+        self._kind = attachment.kind
+
+    @property
+    def mimetype(self) -> str:
+        return self._kind
 
 
 def _asset() -> apprise.AppriseAsset:
