@@ -43,7 +43,7 @@ from pbx_bridge.core.policy import (
     SkipReason,
     Verdict,
 )
-from pbx_bridge.store import calls, feed, outbox
+from pbx_bridge.store import calls, feed, outbox, recordings
 from pbx_bridge.store import messages as stored_messages
 from pbx_bridge.store.alerts import raise_alert
 from pbx_bridge.store.feed import FeedState
@@ -93,7 +93,7 @@ class ToDo:
     """What is to be done once the transaction is committed."""
 
     queued: bool = False  #: a text waits for the sender
-    raised: bool = False  #: an alert may wait for the staff
+    raised: bool = False  #: an alert may wait for the staff, or a message for being fetched
     searches: list[Search] = field(default_factory=list)
     announcements: list[Announcement] = field(default_factory=list)
 
@@ -148,6 +148,7 @@ class Ledger:
         row = calls.finish(tx, one.pbx, one.boot, call, self._e164(call))
         if row is not None:
             self._decide(tx, row, call, Moment.CALL_ENDED, now, todo)
+            todo.raised |= recordings.expect(tx, row, call, now)
 
     @staticmethod
     def _as_first_seen(tx: Connection, one: Told, call: Call) -> Call:
