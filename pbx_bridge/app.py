@@ -11,6 +11,7 @@ import signal
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -49,6 +50,7 @@ from pbx_bridge.store import calls, retention
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.problem import StoreProblem, StoreUnavailable
 from pbx_bridge.todo import ToDo
+from pbx_bridge.voicemail.collector import Collector
 
 #: SIGTERM has ten seconds in all. So long the requests in hand may take, then the inbox;
 DRAIN_SENDING = timedelta(seconds=5)
@@ -186,6 +188,12 @@ class Service:
             jitter=random.random,
             checkpoint=checkpoint,
             raised=self._alerter.wake,
+        self._collector = Collector(db, config.collecting(), now=utc_now, raised=self._wake_alerter)
+        self._alerter = Alerter(
+            db,
+            _targets(config, self._gateways),
+            now=utc_now,
+            recordings=self._collector.attachments,
         )
         announce: Announce = self._announcer.announce if self._announcer else lambda _: None
 
@@ -204,6 +212,7 @@ class Service:
             planned=self._plan,
             told=self._outgoing.wake,
             caller=self._caller,
+            raised=self._raised,
             announce=announce,
             checkpoint=checkpoint,
         )
@@ -275,6 +284,7 @@ class Service:
                 tasks.create_task(self._calendars.run(), name="calendars"),
                 tasks.create_task(self._reminder.run(), name="reminder"),
                 tasks.create_task(self._crm.run(), name="crm"),
+                tasks.create_task(self._collector.run(), name="collector"),
                 tasks.create_task(self._reload(reload), name="reload"),
             ]
             # What is in hand may still need these.
@@ -349,6 +359,14 @@ class Service:
     def _answers_itself(self, gateway: str) -> bool:
         known = self._gateways.get(gateway)
         return known is not None and known.capabilities.handles_optout
+
+    def _raised(self) -> None:
+        """Hear that a call led to an alert, or to a message that was left."""
+        self._alerter.wake()
+        self._collector.wake()
+
+    def _wake_alerter(self) -> None:
+        self._alerter.wake()
 
     def _wake(self) -> None:
         self._sender.wake()
@@ -426,6 +444,11 @@ class Service:
             self._conversation.currency = config.spending.currency
             self._sender.terms = config.terms()
             self._set_what_staff_are_told(config)
+            self._collector.settings = replace(
+                config.collecting(), spools=self._collector.settings.spools
+            )
+            self._collector.wake()
+            self._gateways_changed.set()
             self._config = config
             self._tell_of_events_to(destinations)
             self._gateways_changed.set()

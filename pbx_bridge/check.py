@@ -1,23 +1,29 @@
 """Try all that the service needs, without sending anything: one line each."""
 
+import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from pbx_bridge import ports, proofs
 from pbx_bridge.clock import utc_now
 from pbx_bridge.config import Config, Pbx, Problem
 from pbx_bridge.config.sections import ConfiguredGateway
 from pbx_bridge.ports import DestinationProblem, GatewayProblem
+from pbx_bridge.config.voicemail import TranscriberSettings
+from pbx_bridge.ports import GatewayProblem
 from pbx_bridge.sources.ami import problems, snapshot
 from pbx_bridge.sources.ami.borrowed import borrowed
 from pbx_bridge.sources.ami.frames import Frame
 from pbx_bridge.sources.ami.link import Link, LinkLost, Refused
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.problem import StoreProblem
+from pbx_bridge.transcribers import TranscriberProblem
+from pbx_bridge.voicemail.spool import mailboxes_in
 
 #: Clocks that differ by more make waits and cool-downs puzzling to read.
 CLOCK_TOLERANCE = timedelta(seconds=5)
@@ -53,12 +59,16 @@ async def check(config: Config, doubtful: Sequence[Problem] = ()) -> AsyncIterat
     for pbx in config.pbx:
         async for finding in _pbx(pbx):
             yield finding
+        if pbx.voicemail is not None:
+            yield await asyncio.to_thread(_voicemail, pbx.name, pbx.voicemail.spool)
     async with borrowed(pbx.access() for pbx in config.pbx) as pbxs:
         for name, configured in config.gateways.items():
             yield await _gateway(name, configured, config.surroundings(name, pbxs))
 
     for name, destination in config.destinations().items():
         yield await _destination(name, destination)
+    if config.transcriber is not None:
+        yield await _transcriber(config.transcriber)
     yield _hooks(config)
     yield _alerts(config)
 
@@ -94,6 +104,26 @@ def _alerts(config: Config) -> Finding:
     if config.alerts is None:
         return Finding(None, "alerts", "nobody is told of anything: there is no [alerts]")
     return Finding(None, "alerts", "`pbx-bridge alerts --test` tries every channel")
+
+
+def _voicemail(pbx: str, spool: Path) -> Finding:
+    what = f"voicemail of {pbx}"
+    try:
+        count = mailboxes_in(spool)
+    except OSError as error:
+        return _wrong(
+            what,
+            f"{error.filename}: {error.strerror}; docs/voicemail.md says how this user may read it",
+        )
+    return _right(what, f"{spool} can be read: {count} mailbox{'' if count == 1 else 'es'} in it")
+
+
+async def _transcriber(settings: TranscriberSettings) -> Finding:
+    where = "a model on this machine" if settings.type == "local" else str(settings.base_url.host)
+    try:
+        return _right("transcriber", f"{where} {await settings.build().check()}")
+    except TranscriberProblem as problem:
+        return _wrong("transcriber", f"{where}: {problem}")
 
 
 async def _database(config: Config) -> Finding:

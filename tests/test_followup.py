@@ -20,7 +20,7 @@ from pbx_bridge.core.office import Moment
 from pbx_bridge.core.tracker import CallTracker, Inbound
 from pbx_bridge.followup import FollowUp, Recover
 from pbx_bridge.ledger import Recovered
-from pbx_bridge.store import calls, feed, outbox
+from pbx_bridge.store import calls, feed, outbox, recordings
 from pbx_bridge.store import messages as stored_messages
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.problem import StoreUnavailable
@@ -277,6 +277,8 @@ async def test_by_default_voicemail_waits_for_the_end_and_knows_of_the_message(
     assert len(await office.queued()) == 1
     (record,) = await office.judged()
     assert record.call.reason is Reason.VOICEMAIL_MESSAGE
+    (left,) = await db.read(lambda tx: recordings.recent(tx, limit=9))
+    assert (left.call_row, left.mailbox, left.channel) == (record.row_id, "101", "PJSIP/trunk-c")
 
 
 class TestGaps:

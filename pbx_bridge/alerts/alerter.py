@@ -7,8 +7,8 @@ twice than never. What was told is written down even while the service is being 
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 from functools import partial
 from typing import TypeVar
@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 
 from pbx_bridge.alerts.channels import HOUR, Channel, Delivery
 from pbx_bridge.core.alerting import (
+    NOT_ATTACHED,
     Alert,
     AlertKind,
     Pace,
@@ -29,6 +30,7 @@ from pbx_bridge.core.alerting import (
     plan_urgent,
     words,
 )
+from pbx_bridge.core.attachment import Attachment, seconds_to_send
 from pbx_bridge.ports import Clock
 from pbx_bridge.store import alerts
 from pbx_bridge.store.alerts import AlertRecord
@@ -36,6 +38,9 @@ from pbx_bridge.store.db import Database
 from pbx_bridge.store.problem import StoreUnavailable
 
 T = TypeVar("T")
+Recordings = Callable[[Collection[int]], Awaitable[tuple[Attachment, ...]]]
+"""Give the recordings of these ids, as far as one message has room for them."""
+
 log = structlog.get_logger()
 
 #: The wall clock may be set while we sleep, so never sleep for longer than this.
@@ -64,13 +69,14 @@ class Targets:
     on_call: tuple[Channel, ...]  #: for urgent alerts
     kinds: frozenset[AlertKind]
     pace: Pace
+    recordings: bool = True  #: whether what callers said goes with what is told
 
 
 class Alerter:
     """Tells the office's people what is written down for them.
 
     `targets` may be replaced while it runs; then call `wake`. `timeout` is for one channel to take
-    one message.
+    one message, without what goes with it.
     """
 
     def __init__(
@@ -80,8 +86,10 @@ class Alerter:
         *,
         now: Clock,
         timeout: timedelta = timedelta(seconds=20),
+        recordings: Recordings | None = None,
     ) -> None:
         self.targets = targets
+        self._recordings = recordings
         self._db = db
         self._now = now
         self._timeout = timeout
@@ -186,7 +194,9 @@ class Alerter:
 
         Being cancelled, it gives them a moment to finish, and hands that on with what it knows.
         """
-        said = words(telling, self.targets.office, self.targets.zone)
+        said = await self._with_recordings(
+            telling, words(telling, self.targets.office, self.targets.zone)
+        )
         results = {channel.name: Delivery("the service was stopped") for channel in channels}
         everybody = asyncio.gather(
             *(self._tell_one(channel, said, _key(telling), results) for channel in channels)
@@ -200,15 +210,25 @@ class Alerter:
             return results, request
         return results, None
 
+    async def _with_recordings(self, telling: Telling, said: Words) -> Words:
+        """Add what callers said, as far as one message takes it."""
+        ids = [alert.recording for alert in telling.alerts if alert.recording is not None]
+        if not ids or self._recordings is None or not self.targets.recordings:
+            return said
+        found = await self._recordings(ids)
+        body = said.body if len(found) == len(ids) else said.body + NOT_ATTACHED
+        return replace(said, body=body, attachments=found)
+
     async def _tell_one(
         self, channel: Channel, said: Words, key: str, results: dict[str, Delivery]
     ) -> None:
         lock = self._one_at_a_time.setdefault(channel.name, asyncio.Lock())
+        patience = self._timeout.total_seconds() + seconds_to_send(said.attachments)
         try:
-            async with lock, asyncio.timeout(self._timeout.total_seconds()):
+            async with lock, asyncio.timeout(patience):
                 results[channel.name] = await channel.tell(said, key)
         except TimeoutError:
-            within = f"no answer within {self._timeout.total_seconds():g} s"
+            within = f"no answer within {patience:g} s"
             results[channel.name] = Delivery(within, perhaps=True)
         except Exception as error:
             # A bug in one channel must not stop the others.

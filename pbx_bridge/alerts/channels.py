@@ -87,6 +87,7 @@ class ByGateway(Channel):
                 state=delivery.State.SENDING,
                 channel=self.channel,
                 purpose=Purpose.ALERT,
+                attachments=() if by_text else words.attachments,
             )
         )
         match result:

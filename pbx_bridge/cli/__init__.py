@@ -25,6 +25,7 @@ COMMANDS = {
     "booked": ("bookings", "Write down that a caller booked."),
     "figures": ("figures", "Show how many missed callers were won back, and how sure that is."),
     "contacts": ("contacts", "See and change whom you know; import, export, address books."),
+    "voicemails": ("voicemails", "List messages that callers left; try the transcriber."),
     "optouts": ("optouts", "See and change who wants no texts; import and export the list."),
     "gateways": ("gateways", "Show how each gateway stands, and what went through it."),
     "alerts": ("alerting", "List what staff were told, take an alert, or test every channel."),

@@ -143,6 +143,7 @@ def _object(record: AlertRecord) -> dict[str, object]:
         "acknowledged_by": record.acknowledged_by,
         "problems": dict(record.problems),
         "reply": record.reply_row,
+        "recording": record.recording,
     }
 
 

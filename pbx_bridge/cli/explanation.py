@@ -4,8 +4,10 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from pbx_bridge.cli.tables import local, print_line, print_table
+from pbx_bridge.core.voicemail import RecordingState
 from pbx_bridge.store.calls import CallRecord, DecisionRecord, Explanation
 from pbx_bridge.store.messages import AttemptRecord, MessageRecord
+from pbx_bridge.store.recordings import RecordingRecord
 
 
 def print_explanation(told: Explanation, zone: ZoneInfo) -> None:
@@ -42,6 +44,11 @@ def print_explanation(told: Explanation, zone: ZoneInfo) -> None:
             ("rule", "says", "because"),
             decision.checks,
         )
+    if (left := told.recording) is not None:
+        seconds = f" of {left.seconds:.0f} s" if left.seconds else ""
+        print_line(f"message left{seconds}: {recording_state(left)}")
+        if left.transcript:
+            print_line(f"  {left.transcript}")
     attempts = [(a, m) for m in told.messages for a in told.attempts if _of(a, m)]
     for message in told.messages:
         why = f" ({message.detail})" if message.detail else ""
@@ -110,3 +117,15 @@ def spell_caller(record: CallRecord) -> str:
     caller = record.call.caller
     known = record.caller_e164 or caller.number or "no number"
     return f"{known} (withheld)" if caller.withheld else known
+
+
+def recording_state(record: RecordingRecord) -> str:
+    """Tell how far we are with a message, in words."""
+    said = {
+        RecordingState.AWAITED: "looked for",
+        RecordingState.KEPT: "kept",
+        RecordingState.TRANSCRIBED: "kept, in writing",
+        RecordingState.MISSING: "no recording",
+        RecordingState.OFF: "not looked for: no [pbx.voicemail]",
+    }[record.state]
+    return f"{said} ({record.problem})" if record.problem else said

@@ -4,8 +4,10 @@ import dataclasses
 from typing import Any
 
 from pbx_bridge.core.pricing import from_micros
+from pbx_bridge.core.voicemail import RecordingState
 from pbx_bridge.store.calls import CallRecord, DecisionRecord, Explanation
 from pbx_bridge.store.messages import MessageRecord
+from pbx_bridge.store.recordings import RecordingRecord
 from pbx_bridge.store.replies import ReplyRecord
 
 
@@ -104,4 +106,27 @@ def explanation_object(told: Explanation) -> dict[str, Any]:
         "attempts": [dataclasses.asdict(attempt) for attempt in told.attempts],
         "receipts": [dataclasses.asdict(receipt) for receipt in told.receipts],
         "replies": [reply_object(reply) for reply in told.replies],
+        "recording": recording_object(told.recording) if told.recording else None,
+    }
+
+
+def recording_object(record: RecordingRecord) -> dict[str, Any]:
+    """Give a message that a caller left."""
+    return {
+        "id": record.recording_id,
+        "call": record.call_row,
+        "pbx": record.pbx,
+        "left": record.left_at,
+        "caller": record.caller,
+        "name": record.name,
+        "line": record.line,
+        "mailbox": record.mailbox,
+        "seconds": record.seconds,
+        "state": record.state,
+        "transcript": record.transcript,
+        "language": record.language,
+        "file": record.path,
+        "told": record.tell_at is None
+        and record.state not in {RecordingState.AWAITED, RecordingState.OFF},
+        "problem": record.problem,
     }

@@ -19,7 +19,15 @@ from pydantic import (
 from pbx_bridge.alerts.alerter import Targets
 from pbx_bridge.alerts.channels import ByGateway, Channel
 from pbx_bridge.clock import utc_now
-from pbx_bridge.config.values import Count, Duration, Name, TelephoneNumber, did_you_mean, not_empty
+from pbx_bridge.config.values import (
+    Count,
+    Duration,
+    Name,
+    Switch,
+    TelephoneNumber,
+    did_you_mean,
+    not_empty,
+)
 from pbx_bridge.core import delivery
 from pbx_bridge.core.alerting import AlertKind, Pace, QuietHours
 from pbx_bridge.gateways import _mail
@@ -160,6 +168,11 @@ class Alerts(Addressees):
         description="how long to wait until an urgent alert is told again; the last one goes on",
         examples=[["5m", "5m", "15m"]],
     )
+    recordings: Switch = Field(
+        default=True,
+        description="whether the recording of a voicemail message goes with the alert",
+        examples=[True],
+    )
     max_repeats: Count = Field(
         default=_PACE.max_repeats,
         description="how often an urgent alert is repeated when nobody takes it",
@@ -197,6 +210,7 @@ class Alerts(Addressees):
                 urgent_waits=self.repeat_urgent,
                 max_repeats=self.max_repeats,
             ),
+            recordings=self.recordings,
         )
 
 

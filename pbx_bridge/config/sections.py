@@ -67,6 +67,8 @@ from pbx_bridge.config.values import (
 )
 from pbx_bridge.config.webhooks import ConfiguredWebhook
 from pbx_bridge.config.wording import Replies, Translation, Variables, our_text
+from pbx_bridge.config.voicemail import TranscriberSettings, VoicemailSettings
+from pbx_bridge.config.wording import Replies, Translation, Variables
 from pbx_bridge.core import number
 from pbx_bridge.core.call import Reason
 from pbx_bridge.core.delivery import Channel
@@ -87,6 +89,7 @@ from pbx_bridge.secret import Secret
 from pbx_bridge.sender import Terms
 from pbx_bridge.sources.ami.source import AmiAccess
 from pbx_bridge.sources.records import RecordFiles
+from pbx_bridge.voicemail.collector import Settings as Collecting
 
 DEFAULT_TEMPLATE = LANGUAGES["en"].first_text
 #: What counts as inbound unless the file says otherwise.
@@ -351,6 +354,7 @@ class Pbx(Section):
         examples=[["ReceiveFAX"]],
     )
     records: Records = Records()
+    voicemail: VoicemailSettings | None = None
     ping_interval: PingInterval = Field(
         default=timedelta(seconds=10),
         description="how often to ask whether the PBX is still there",
@@ -408,7 +412,7 @@ class Retention(Section):
     )
     messages: Age = Field(
         default=timedelta(days=90),
-        description="messages, the tries to send, receipts, replies and alerts",
+        description="messages, the tries to send, receipts, replies, alerts and voicemail",
         examples=["90d"],
     )
     outbound_calls: Age = Field(
@@ -604,6 +608,7 @@ class Config(Section):
     recovery: Recovery
     bookings: BookingSettings | None = None
     contacts: Contacts = Contacts()
+    transcriber: TranscriberSettings | None = None
     database: DatabaseSettings
     retention: Retention
     logging: Logging
@@ -849,6 +854,22 @@ class Config(Section):
             },
             last_resort=self.texting.last_resort,
             currency=self.spending.currency,
+        )
+
+    def collecting(self) -> Collecting:
+        """Give what the collector of voicemail messages needs to know."""
+        rules = self.rules()
+
+        def line_name(called: str) -> str:
+            line = rules.line(called)
+            return (line.name if line is not None else "") or called
+
+        wanted = self.transcriber
+        return Collecting(
+            spools={pbx.name: pbx.voicemail.spool for pbx in self.pbx if pbx.voicemail},
+            transcriber=None if wanted is None else wanted.build(),
+            wait=timedelta() if wanted is None else wanted.wait,
+            line_name=line_name,
         )
 
     def surroundings(

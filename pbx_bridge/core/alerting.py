@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta, tzinfo
 from enum import StrEnum
 
+from pbx_bridge.core.attachment import Attachment
 from pbx_bridge.core.text import clean, plain
 
 
@@ -19,6 +20,7 @@ class AlertKind(StrEnum):
     MISSED_CALL = "missed_call"  #: subject: the line
     FOLLOW_UP = "follow_up"  #: a step of a follow-up; subject: the number
     REPLY = "reply"  #: a customer wrote; subject: the number
+    VOICEMAIL = "voicemail"  #: a caller left a message; subject: the number
     URGENT = "urgent"  #: a customer wrote URGENT; repeated until somebody takes it
     OPT_OUT = "opt_out"  #: a customer wants no more texts; subject: the number
     UNTEXTABLE = "untextable"  #: a missed caller cannot be texted, so call; subject: the number
@@ -37,6 +39,7 @@ TITLES = {
     AlertKind.MISSED_CALL: "a missed call",
     AlertKind.FOLLOW_UP: "a follow-up needs you",
     AlertKind.REPLY: "a customer wrote",
+    AlertKind.VOICEMAIL: "a caller left a message",
     AlertKind.URGENT: "URGENT, a customer needs you",
     AlertKind.OPT_OUT: "a customer wants no more texts",
     AlertKind.UNTEXTABLE: "a missed caller cannot be texted",
@@ -53,7 +56,7 @@ TITLES = {
 
 Group = tuple[AlertKind, str]
 
-#: A customer who writes again is told again sooner than anything else: it is a conversation.
+#: A customer who writes or speaks again is told again sooner than anything else.
 REPLIES_AGAIN = timedelta(minutes=5)
 #: When urgent alerts themselves become a storm, they are told together, this often.
 URGENT_TOGETHER = timedelta(minutes=1)
@@ -62,6 +65,9 @@ LONGEST_SHORT = 160  # characters: a text
 LONGEST_TEXT = 1000  # characters of one alert in a message
 TEXTS_SHOWN = 5
 LINES_SHOWN = 20
+
+#: Where a message to staff cannot have a recording with it.
+NOT_ATTACHED = "\n\nThe recording is not attached: pbx-bridge voicemails"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +83,7 @@ class Alert:
     times: int = 1
     due_at: datetime
     told: int = 0  #: how often
+    recording: int | None = None  #: the message that a caller left, if it is about one
 
     @property
     def group(self) -> Group:
@@ -139,7 +146,7 @@ class Pace:
 
     def again(self, kind: AlertKind) -> timedelta:
         """Give how long the same thing is not told again."""
-        if kind is AlertKind.REPLY:
+        if kind in {AlertKind.REPLY, AlertKind.VOICEMAIL}:
             return min(self.repeat_after, REPLIES_AGAIN)
         return self.repeat_after
 
@@ -253,6 +260,7 @@ class Words:
     title: str
     body: str = field(repr=False)
     short: str = field(repr=False)
+    attachments: tuple[Attachment, ...] = ()  #: with a body that is no text message
 
 
 def words(telling: Telling, office: str, zone: tzinfo) -> Words:

@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
+from pbx_bridge.core.attachment import Attachment
+
 
 class Channel(StrEnum):
     SMS = "sms"
@@ -173,6 +175,7 @@ class Message:
     channel: Channel = Channel.SMS
     purpose: Purpose = Purpose.FOLLOW_UP
     subject: str = field(default="", repr=False)  #: of an e-mail
+    attachments: tuple[Attachment, ...] = ()  #: of an e-mail to the office's own people
 
 
 class ImpossibleTransition(Exception):  # noqa: N818 - names the fact, as `StopIteration` does

@@ -336,7 +336,7 @@ class CallTracker:
                 self._withhold(journey, event.at)
         elif name == "VMSTATUS":
             if value == "SUCCESS":
-                self._message(journey, event.at, "")
+                self._message(journey, event, "")
             journey.voicemail_left(event.at)
         elif name == "DIALSTATUS":
             if value:
@@ -424,15 +424,19 @@ class CallTracker:
     def _message_recorded(self, event: ev.MessageRecorded) -> None:
         journey = self._journey_of(event.channel_id)
         if journey is not None:
-            self._message(journey, event.at, event.mailbox)
+            self._message(journey, event, event.mailbox)
 
-    @staticmethod
-    def _message(journey: Journey, at: datetime, mailbox: str) -> None:
+    def _message(
+        self, journey: Journey, event: ev.MessageRecorded | ev.VariableSet, mailbox: str
+    ) -> None:
         journey.voicemail = True
         journey.mailbox = mailbox or journey.mailbox
         if not journey.message_left:
             journey.message_left = True
-            journey.note(at, StepKind.MESSAGE_LEFT, journey.mailbox)
+            channel = self._graph.channels.get(event.channel_id)
+            # By that name the PBX knows whose recording it is.
+            name = channel.name if channel is not None else ""
+            journey.note(event.at, StepKind.MESSAGE_LEFT, journey.mailbox, name)
 
     def _parked(self, event: ev.Parked) -> None:
         journey = self._journey_of(event.channel_id)

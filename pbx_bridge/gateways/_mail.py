@@ -11,7 +11,9 @@ from base64 import b32encode
 from dataclasses import dataclass
 from datetime import datetime
 from email.charset import QP, Charset
+from email.encoders import encode_base64
 from email.header import Header
+from email.mime.base import MIMEBase
 from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
 from email.policy import compat32
@@ -20,6 +22,7 @@ from html import escape
 from unicodedata import normalize
 from urllib.parse import quote
 
+from pbx_bridge.core.attachment import Attachment
 from pbx_bridge.core.text import clean
 
 #: Domains whose mail carriers made texts of: shut down, unreliable or about to be, and never meant
@@ -148,10 +151,14 @@ class Letter:
     reply_to: str = ""
     in_answer: bool = False  #: to something that the customer sent
     unsubscribe: dict[str, str]
+    attachments: tuple[Attachment, ...] = ()
 
     def as_bytes(self) -> bytes:
         """Write it down, in ASCII with CR LF: fit for every server."""
-        mail = MIMEMultipart("alternative")
+        words = self._words()
+        mail = words if not self.attachments else MIMEMultipart("mixed", None, [words])
+        for attachment in self.attachments:
+            mail.attach(_part(attachment))
         mail["From"] = self.sender.header()
         mail["To"] = self.to
         mail["Subject"] = _encoded(one_line(self.subject)[:LONGEST_SUBJECT], "Subject")
@@ -163,11 +170,23 @@ class Letter:
         mail["Auto-Submitted"] = "auto-replied" if self.in_answer else "auto-generated"
         for name, value in self.unsubscribe.items():
             mail[name] = value
-        body = harmless(self.body)
-        for kind, content in (("plain", body), ("html", html(body))):
-            mail.attach(MIMEText(content, kind, UTF8))  # type: ignore[arg-type] # typed too narrowly
         # Folded are only the encoded words: a List-Unsubscribe must stay whole.
         return mail.as_bytes(policy=compat32.clone(linesep="\r\n", max_line_length=998))
+
+    def _words(self) -> MIMEMultipart:
+        words = MIMEMultipart("alternative")
+        body = harmless(self.body)
+        for kind, content in (("plain", body), ("html", html(body))):
+            words.attach(MIMEText(content, kind, UTF8))  # type: ignore[arg-type] # typed too narrowly
+        return words
+
+
+def _part(attachment: Attachment) -> MIMEBase:
+    part = MIMEBase(*attachment.kind.split("/", 1), name=attachment.name)
+    part.set_payload(attachment.content)
+    encode_base64(part)
+    part.add_header("Content-Disposition", "attachment", filename=attachment.name)
+    return part
 
 
 def message_id(key: str, domain: str) -> str:

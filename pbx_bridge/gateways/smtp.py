@@ -24,6 +24,7 @@ from pydantic import (
 
 from pbx_bridge import certificates, ports
 from pbx_bridge.certificates import CaFile
+from pbx_bridge.core.attachment import seconds_to_send
 from pbx_bridge.core.delivery import (
     Absent,
     Accepted,
@@ -178,20 +179,23 @@ class Gateway(ports.Gateway):
                 blame=Blame.NUMBER,
             )
         letter = self._letter(message, to)
+        # With a recording it has megabytes, which take their time to be encoded, and to be sent.
+        mail = await asyncio.to_thread(letter.as_bytes)
         client = self._client()
         try:
             try:
                 async with asyncio.timeout(self.settings.timeout * BEFORE_THE_DOT):
                     await self._open(client)
                     await self._announce(client, to)
-                    written = _write(client, letter.as_bytes())
+                    written = _write(client, mail)
             except TimeoutError:
                 return Deferred("the mail server did not answer in time; nothing was sent")
             except _Ended as end:
                 return end.result
             if not written:
                 return Deferred("the mail server closed the connection; nothing was sent")
-            return await self._verdict(client, letter.message_id)
+            on_the_way = seconds_to_send(message.attachments)
+            return await self._verdict(client, letter.message_id, on_the_way)
         finally:
             _leave(client)
 
@@ -233,6 +237,7 @@ class Gateway(ports.Gateway):
             reply_to=self.settings.reply_to or "",
             in_answer=message.purpose is Purpose.CONFIRMATION,
             unsubscribe=self._unsubscribe.headers(message.key) if follows_up else {},
+            attachments=message.attachments,
         )
 
     def _client(self) -> aiosmtplib.SMTP:
@@ -322,10 +327,13 @@ class Gateway(ports.Gateway):
         if code != START_INPUT:
             raise _Ended(_answer(step, code, text))
 
-    async def _verdict(self, client: aiosmtplib.SMTP, message_id: str) -> SendResult:
-        """Hear what became of the mail that was written."""
+    async def _verdict(
+        self, client: aiosmtplib.SMTP, message_id: str, on_the_way: float
+    ) -> SendResult:
+        """Hear what became of the mail that was written, and is so long `on_the_way`, seconds."""
+        patience = self.settings.timeout * (1 - BEFORE_THE_DOT) + on_the_way
         try:
-            async with asyncio.timeout(self.settings.timeout * (1 - BEFORE_THE_DOT)):
+            async with asyncio.timeout(patience):
                 if client.protocol is None:
                     raise aiosmtplib.SMTPServerDisconnected("closed")
                 code, text = await client.protocol.read_response()

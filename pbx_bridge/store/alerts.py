@@ -38,6 +38,7 @@ class AlertRecord:
     acknowledged_by: str
     problems: Mapping[str, str]  #: by the name of the channel that was not told
     reply_row: int | None
+    recording: int | None
 
     def as_alert(self) -> Alert:
         """Give what matters for telling it."""
@@ -51,6 +52,7 @@ class AlertRecord:
             times=self.times,
             due_at=self.due_at or self.at,
             told=self.told,
+            recording=self.recording,
         )
 
 
@@ -63,10 +65,12 @@ def raise_alert(  # noqa: PLR0913 - the columns of one row
     text: str,
     urgent: bool = False,
     reply_row: int | None = None,
+    recording: int | None = None,
 ) -> int:
     """Write down what to tell; give its row id.
 
-    One of the same kind and subject that nobody was told of yet takes it in instead.
+    One of the same kind and subject that nobody was told of yet takes it in instead, unless there
+    is a recording to each.
     """
     waiting = tx.execute(
         select(table.c.id, table.c.times).where(
@@ -76,7 +80,7 @@ def raise_alert(  # noqa: PLR0913 - the columns of one row
             table.c.due_at.is_not(None),
         )
     ).first()
-    if waiting is not None and not urgent:
+    if waiting is not None and not urgent and recording is None:
         changed = {"times": waiting.times + 1, "text": text}
         tx.execute(table.update().where(table.c.id == waiting.id).values(changed))
         row_id: int = waiting.id
@@ -91,7 +95,14 @@ def raise_alert(  # noqa: PLR0913 - the columns of one row
         times=1,
         due_at=now,
         reply=reply_row,
+        recording=recording,
     )
+
+
+def reword(tx: Connection, recording: int, text: str) -> int:
+    """Change what an alert about a recording says that nobody was told of yet; give how many."""
+    still = (table.c.recording == recording) & (table.c.told == 0) & table.c.due_at.is_not(None)
+    return tx.execute(table.update().where(still).values(text=text)).rowcount
 
 
 def waiting(tx: Connection, *, urgent: bool) -> list[Alert]:
@@ -157,6 +168,7 @@ def told(
                 times=row.times - seen.times,
                 due_at=at,
                 reply=row.reply,
+                recording=row.recording,
             )
         values = {
             "told": row.told + 1,
@@ -276,6 +288,7 @@ def _record(row: Row[Any]) -> AlertRecord:
         acknowledged_by=row.acknowledged_by,
         problems=_read(row.problem),
         reply_row=row.reply,
+        recording=row.recording,
     )
 
 

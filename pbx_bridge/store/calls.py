@@ -21,8 +21,9 @@ from pbx_bridge.core.call import (
 )
 from pbx_bridge.core.delivery import State
 from pbx_bridge.store import messages as stored_messages
-from pbx_bridge.store import receipts, replies
+from pbx_bridge.store import receipts, recordings, replies
 from pbx_bridge.store.receipts import ReceiptRecord
+from pbx_bridge.store.recordings import RecordingRecord
 from pbx_bridge.store.replies import ReplyRecord
 from pbx_bridge.store.schema import call as table
 from pbx_bridge.store.schema import decision, message, outbound_call
@@ -119,6 +120,7 @@ class Explanation:
     attempts: tuple[stored_messages.AttemptRecord, ...]
     receipts: tuple[ReceiptRecord, ...]  #: what the gateways told about them later
     replies: tuple[ReplyRecord, ...]  #: what the caller wrote to them
+    recording: RecordingRecord | None  #: of the message that the caller left
 
 
 def begin(tx: Connection, pbx: str, boot: str, call: Call, caller_e164: str | None) -> int:
@@ -412,6 +414,7 @@ def explanation(tx: Connection, row_id: int) -> Explanation | None:
         attempts=tuple(stored_messages.attempts_of(tx, ids)),
         receipts=tuple(receipts.of_messages(tx, ids)),
         replies=tuple(replies.of_messages(tx, ids)),
+        recording=recordings.of_call(tx, row_id),
     )
 
 

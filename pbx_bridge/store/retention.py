@@ -21,6 +21,7 @@ from pbx_bridge.store.schema import (
     message,
     outbound_call,
     receipt,
+    recording,
     reply,
     step,
     task,
@@ -36,6 +37,8 @@ class Retention:
     A call takes its steps and decisions with it; `calls` counts also for tasks and bookings.
     `messages` counts also for replies, receipts, alerts and events, which have the same words in
     them.
+    A call takes its steps and decisions with it; `messages` counts also for replies, receipts,
+    alerts and voicemail messages, which have the same words in them.
     """
 
     calls: int = 365
@@ -58,6 +61,7 @@ def prune(tx: Connection, now: datetime, keep: Retention, batch: int = BATCH) ->
     )
     words = now - timedelta(days=keep.messages)
     deleted += _delete(tx, reply, reply.c.received_at < words, batch)
+    deleted += _delete(tx, recording, recording.c.left_at < words, batch)
     told = alert.c.due_at.is_(None)
     deleted += _delete(tx, alert, told & (alert.c.at < words), batch)
     deleted += _delete(tx, receipt, receipt.c.message.is_(None) & (receipt.c.at < words), batch)

@@ -569,6 +569,8 @@ recording = Table(
     Column("id", Integer, primary_key=True),
     Column("call", Integer, ForeignKey("call.id", ondelete="CASCADE"), nullable=False),
     Column("mailbox", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("left_at", UtcTime, nullable=False),
     Column("path", Text, nullable=False),
     Column("seconds", Float, nullable=False),
     Column("state", String(16), nullable=False),
@@ -576,11 +578,14 @@ recording = Table(
     Column("language", String(8), nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("due_at", UtcTime),
+    Column("tell_at", UtcTime),
     Column("problem", Text, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
     UniqueConstraint("call"),
     Index(None, "due_at"),
-    comment="A voicemail message that a caller left, and its transcript",
+    Index(None, "tell_at"),
+    Index(None, "left_at"),
+    comment="A voicemail message that a caller left; `tell_at` is when staff hear of it at last",
 )
 
 booking = Table(

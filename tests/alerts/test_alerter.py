@@ -1,7 +1,7 @@
 """The loop that tells the office's people: real services, an injected clock, restarts."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -17,7 +17,8 @@ from pbx_bridge.alerts import alerter as alerter_module
 from pbx_bridge.alerts.alerter import Alerter, Targets
 from pbx_bridge.alerts.channels import TOLD, Channel, Delivery
 from pbx_bridge.alerts.services import Service, problem_of
-from pbx_bridge.core.alerting import AlertKind, Pace, QuietHours, Words
+from pbx_bridge.core.alerting import NOT_ATTACHED, AlertKind, Pace, QuietHours, Words
+from pbx_bridge.core.attachment import Attachment
 from pbx_bridge.secret import Secret
 from pbx_bridge.store import alerts
 from pbx_bridge.store.alerts import AlertRecord, raise_alert
@@ -92,10 +93,20 @@ class World:
             pace=Pace(),
         )
         self.timeout = timedelta(seconds=5)
+        self.recordings: dict[int, Attachment] = {}
+
+    async def attachments(self, ids: Collection[int]) -> tuple[Attachment, ...]:
+        return tuple(self.recordings[number] for number in ids if number in self.recordings)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Alerter]:
-        alerter = Alerter(self.db, self.targets, now=lambda: self.now, timeout=self.timeout)
+        alerter = Alerter(
+            self.db,
+            self.targets,
+            now=lambda: self.now,
+            timeout=self.timeout,
+            recordings=self.attachments,
+        )
         self.alerter = alerter
         self.woken = alerter._woken = (Watched(), Watched())
         task = asyncio.get_running_loop().create_task(alerter.run())
@@ -504,3 +515,42 @@ async def test_real_services_one_down_one_slow_one_refusing(world: World) -> Non
     everything = f"{logged} {await world.records()} {world.alerter!r} {vars(world.alerter)}"
     assert TOKEN not in everything
     assert "please call me" not in repr(logged)
+
+
+async def test_what_callers_said_goes_with_what_is_told(world: World) -> None:
+    world.recordings = {n: Attachment(f"voicemail-{n}.wav", "audio/wav", b"x") for n in (1, 2)}
+    async with world.running():
+        for number in (1, 2, 3):  # the last is too large
+            await world.raised(
+                AlertKind.VOICEMAIL, subject="+1", text=f"{number}", recording=number
+            )
+        await world.raised()
+        await world.look()
+    spoken, other = sorted(world.staff.heard, key=lambda words: -len(words.attachments))
+    assert [a.name for a in spoken.attachments] == ["voicemail-1.wav", "voicemail-2.wav"]
+    assert spoken.body.splitlines()[:3] == ["1", "2", "3"]
+    assert spoken.body.endswith(NOT_ATTACHED)
+    assert other.attachments == ()
+    assert NOT_ATTACHED not in other.body
+
+
+async def test_who_wants_no_recordings_gets_none(world: World) -> None:
+    world.recordings = {1: Attachment("voicemail-1.wav", "audio/wav", b"x")}
+    world.targets = replace(world.targets, recordings=False)
+    async with world.running():
+        await world.raised(AlertKind.VOICEMAIL, recording=1)
+        await world.look()
+    (said,) = world.staff.heard
+    assert said.attachments == ()
+    assert NOT_ATTACHED not in said.body
+
+
+async def test_a_caller_who_speaks_again_is_told_again_after_five_minutes(world: World) -> None:
+    async with world.running():
+        await world.raised(AlertKind.VOICEMAIL, recording=1)
+        await world.look()
+        await world.raised(AlertKind.VOICEMAIL, recording=2)
+        await world.look()
+        assert len(world.staff.heard) == 1
+        await world.later(5)
+        assert len(world.staff.heard) == 2

@@ -1,7 +1,7 @@
 """Mail and texts to the office's people, through gateways."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Self
 
@@ -10,6 +10,7 @@ import pytest
 from pbx_bridge import ports
 from pbx_bridge.alerts.channels import TOLD, ByGateway, Delivery
 from pbx_bridge.core.alerting import Words
+from pbx_bridge.core.attachment import Attachment
 from pbx_bridge.core.delivery import (
     Absent,
     Accepted,
@@ -29,6 +30,7 @@ from tests.store.examples import NOON
 
 SAID = Words("Miller: a customer wrote", "Hello\nthere", "Miller: Hello there")
 NUMBER = "+12125550143"
+SPOKEN = replace(SAID, attachments=(Attachment("voicemail-7.wav", "audio/wav", bytes(range(256))),))
 
 
 @dataclass
@@ -151,3 +153,24 @@ async def test_a_gateway_is_found_when_it_is_needed() -> None:
 
 def test_a_name_shows_no_whole_number() -> None:
     assert texting({}).name == "twilio to …0143"
+
+
+async def test_a_recording_goes_with_a_mail_and_not_with_a_text() -> None:
+    gateway = Scripted()
+    assert await texting({"twilio": gateway}).tell(SPOKEN, "alert-1") == TOLD
+    assert gateway.sent[0].attachments == ()
+    server = MailServer()
+    async with server.running():
+        settings = Settings(
+            host="127.0.0.1", port=server.port, security="none", sender="office@example.com"
+        )
+        async with Gateway(settings) as mail:
+            channel = ByGateway({"m": mail}, "m", "boss@example.com", Channel.EMAIL, Clock())
+            assert await channel.tell(SPOKEN, "alert-1") == TOLD
+    (attached,) = server.mails[0].iter_attachments()
+    assert attached.get_filename() == "voicemail-7.wav"
+    assert attached.get_content_type() == "audio/wav"
+    assert attached.get_content() == bytes(range(256))
+    plain = server.mails[0].get_body(("plain",))
+    assert plain is not None
+    assert plain.get_content().split() == ["Hello", "there"]

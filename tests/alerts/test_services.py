@@ -1,9 +1,11 @@
 """Services of apprise, over real HTTP and SMTP; their URLs are seen by nobody."""
 
 import asyncio
+import base64
 import logging
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 import structlog
@@ -14,12 +16,15 @@ from pbx_bridge import logs
 from pbx_bridge.alerts import services
 from pbx_bridge.alerts.channels import TOLD
 from pbx_bridge.alerts.services import Service, problem_of, without_secrets
-from pbx_bridge.core.alerting import Words
+from pbx_bridge.core.alerting import NOT_ATTACHED, Words
+from pbx_bridge.core.attachment import Attachment
 from pbx_bridge.secret import Secret
 from tests.alerts.web import TOKEN, WebHook
 from tests.gateways.mailserver import MailServer
 
+SOUND = Attachment("voicemail-7.wav", "audio/wav", bytes(range(256)))
 SAID = Words("Miller: a customer wrote", "Hello <b>*you*</b>,\n{office}", "short")
+SPOKEN = replace(SAID, attachments=(SOUND,))
 
 
 async def test_a_web_hook_is_told() -> None:
@@ -167,3 +172,40 @@ async def test_a_url_that_apprise_no_longer_knows_is_a_problem_not_a_crash() -> 
     result = await Service(Secret("nonsense"), 3).tell(SAID, "key")
     assert result.problem == "apprise cannot use its URL any more"
     Service(Secret("nonsense"), 3).remember([])
+
+
+async def test_a_recording_goes_to_services_that_take_files() -> None:
+    with WebHook().running() as hook:
+        assert await Service(Secret(hook.url), 1).tell(SPOKEN, "key") == TOLD
+    (message,) = hook.told
+    (attached,) = message["attachments"]
+    assert isinstance(attached, dict)
+    assert (attached["filename"], attached["mimetype"]) == ("voicemail-7.wav", "audio/wav")
+    assert base64.b64decode(attached["base64"]) == SOUND.content
+    assert message["message"] == SAID.body
+    server = MailServer()
+    async with server.running():
+        url = f"mailto://127.0.0.1:{server.port}/?from=bridge@example.com&to=boss@example.com"
+        assert await Service(Secret(url), 1).tell(SPOKEN, "key") == TOLD
+    (part,) = server.mails[0].iter_attachments()
+    assert part.get_content() == SOUND.content
+
+
+async def test_a_service_that_takes_no_files_is_told_without(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("apprise.plugins.custom_json.NotifyJSON.attachment_support", False)
+    with WebHook().running() as hook:
+        assert await Service(Secret(hook.url), 1).tell(SPOKEN, "key") == TOLD
+    (message,) = hook.told
+    assert not message["attachments"]
+    assert message["message"] == SAID.body + NOT_ATTACHED
+
+
+async def test_a_service_that_refuses_a_file_is_told_without() -> None:
+    with WebHook(largest=10).running() as hook:
+        assert await Service(Secret(hook.url), 1).tell(SPOKEN, "key") != TOLD
+    with WebHook(largest=300).running() as hook:
+        assert await Service(Secret(hook.url), 1).tell(SPOKEN, "key") == TOLD
+    (message,) = hook.told
+    assert message["message"] == SAID.body + NOT_ATTACHED

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 TOKEN = "t0ken-nobody-may-see"
 
@@ -17,7 +18,8 @@ class WebHook:
     status: int = 200
     hangs: bool = False
     seconds: float = 0
-    told: list[dict[str, str]] = field(default_factory=list)
+    largest: int = 100_000_000  #: bytes of a message that it takes; 413 for more
+    told: list[dict[str, Any]] = field(default_factory=list)
     port: int = 0
     released: threading.Event = field(default_factory=threading.Event)
 
@@ -41,9 +43,10 @@ class WebHook:
                     hook.released.wait(10)
                 elif hook.seconds:
                     hook.released.wait(hook.seconds)
-                if hook.status == 200:
+                status = hook.status if length <= hook.largest else 413
+                if status == 200:
                     hook.told.append(message)
-                self.send_response(hook.status)
+                self.send_response(status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 

@@ -11,6 +11,7 @@ from pbx_bridge.core.call import (
     CallBegan,
     HungUpBy,
     OutboundCall,
+    StepKind,
     VoicemailReached,
 )
 from pbx_bridge.core.events import ChannelState
@@ -318,6 +319,21 @@ def test_flow(flow: Callable[[Scene], None], disposition: str, reason: str) -> N
     flow(scene)
     assert scene.verdict == (disposition, reason)
     assert scene.tracker.held == 0, "a call that is over leaves nothing behind"
+
+
+@pytest.mark.parametrize(
+    ("flow", "channel"),
+    [(voicemail_message, "PJSIP/trunk-c"), (members_voicemail_takes_a_message, "Local/x@y-l1l2;2")],
+)
+def test_a_message_has_the_name_of_the_channel_that_left_it(
+    flow: Callable[[Scene], None], channel: str
+) -> None:
+    """By that name the PBX's own file about the message says whose it is."""
+    scene = Scene()
+    flow(scene)
+    (call,) = scene.ended
+    (left,) = [step for step in call.steps if step.kind is StepKind.MESSAGE_LEFT]
+    assert (left.who, left.detail) == ("101@default", channel)
 
 
 @pytest.mark.parametrize(

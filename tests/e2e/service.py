@@ -67,6 +67,7 @@ enabled = false
 {records}
 timezone = "UTC"
 
+{voicemail}
 [gateways.test]
 {gateway}
 
@@ -76,6 +77,8 @@ path = "{folder}/pbx-bridge.db"
 [logging]
 level = "debug"
 format = "json"
+
+{more}
 """
 
 #: Settings of [gateways.test] unless a test has others, as TOML has them.
@@ -147,7 +150,8 @@ class RunningService:
     """`pbx-bridge run` against one Asterisk.
 
     `records` are those of `RECORDS` that it may read; `pbx` are settings of [[pbx]] that differ
-    from `PBX`, and `gateway` those of its gateway if that is another, as TOML has them.
+    from `PBX`, and `gateway` those of its gateway if that is another, as TOML has them. With
+    `voicemail` it may read the PBX's messages; `more` are tables at the end of its configuration.
     """
 
     def __init__(
@@ -158,8 +162,11 @@ class RunningService:
         records: Collection[str] = tuple(RECORDS),
         pbx: Mapping[str, str] | None = None,
         gateway: Mapping[str, str] | None = None,
+        voicemail: bool = False,
+        more: str = "",
     ) -> None:
         self.asterisk, self.delay = asterisk, delay
+        self._voicemail, self._more = voicemail, more
         self._gateway = _toml(gateway or {})
         self._records_read = records
         self._pbx = {
@@ -212,10 +219,16 @@ class RunningService:
                 delay=self.delay,
                 pbx=_toml(self._pbx),
                 records=_toml(records),
+                voicemail=self._voicemail_table(),
                 gateway=self._gateway or GATEWAY.format(port=self.gateway.port),
                 folder=self.folder,
+                more=self._more,
             )
         )
+
+    def _voicemail_table(self) -> str:
+        place = self.asterisk.folder / "spool" / "voicemail"
+        return f'[pbx.voicemail]\nspool = "{place}"\n' if self._voicemail else ""
 
     async def end(self, how: signal.Signals = signal.SIGTERM) -> int:
         """End it; give its exit code."""

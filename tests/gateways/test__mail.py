@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from pbx_bridge.core.attachment import Attachment
 from pbx_bridge.gateways import _mail
 from pbx_bridge.gateways._mail import CARRIERS, Letter, Mailbox, Unsubscribe
 
@@ -240,3 +241,23 @@ def test_the_carriers_domains_are_domains() -> None:
     assert all(_mail.address(f"5551234567@{domain}") for domain in CARRIERS)
     assert {"txt.att.net", "mms.att.net", "tmomail.net", "vtext.com", "vzwpix.com"} <= CARRIERS
     assert "messaging.sprintpcs.com" in CARRIERS
+
+
+def test_what_goes_with_a_mail_comes_out_as_it_went_in() -> None:
+    sound = bytes(range(256)) * 999
+    mail = letter(
+        attachments=(
+            Attachment("voicemail-7.wav", "audio/wav", sound),
+            Attachment("voicemail-8.gsm", "audio/gsm", b""),
+        )
+    )
+    assert mail.get_content_type() == "multipart/mixed"
+    assert content(mail, "plain") == "Hello,\n\nwe call back."
+    assert "we call back." in content(mail, "html")
+    found = list(mail.iter_attachments())
+    assert [(a.get_filename(), a.get_content_type()) for a in found] == [
+        ("voicemail-7.wav", "audio/wav"),
+        ("voicemail-8.gsm", "audio/gsm"),
+    ]
+    assert found[0].get_content() == sound
+    assert dict(mail.items()).keys() == HEADERS

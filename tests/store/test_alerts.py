@@ -1,6 +1,7 @@
 """What the office's people are to be told."""
 
 from datetime import datetime
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, select
@@ -160,3 +161,30 @@ async def test_the_newest_come_first(db: Database, limit: int) -> None:
     found = await db.read(lambda tx: alerts.recent(tx, limit=limit))
     assert [record.subject for record in found] == ["3", "2", "1"][:limit]
     assert "call me" in found[0].as_alert().text
+
+
+async def test_each_recording_is_an_alert_of_its_own(db: Database) -> None:
+    def two(tx: Connection) -> list[int]:
+        return [
+            raise_alert(
+                tx, now=NOON, kind=AlertKind.VOICEMAIL, subject="+1", text="x", recording=number
+            )
+            for number in (7, 8)
+        ]
+
+    first, second = await db.run(two)
+    assert first != second
+    waiting = await db.read(lambda tx: alerts.waiting(tx, urgent=False))
+    assert [(alert.recording, alert.times) for alert in waiting] == [(7, 1), (8, 1)]
+
+
+async def test_an_alert_is_reworded_until_somebody_was_told(db: Database) -> None:
+    values: dict[str, Any] = {"now": NOON, "kind": AlertKind.VOICEMAIL, "subject": "+1"}
+    await db.run(lambda tx: raise_alert(tx, **values, text="left a message", recording=7))
+    assert await db.run(lambda tx: alerts.reword(tx, 8, "another")) == 0
+    assert await db.run(lambda tx: alerts.reword(tx, 7, "said: hello")) == 1
+    waiting = await db.read(lambda tx: alerts.waiting(tx, urgent=False))
+    assert [alert.text for alert in waiting] == ["said: hello"]
+    next_at = {waiting[0].alert_id: None}
+    await db.run(lambda tx: alerts.told(tx, waiting, at=NOON, next_at=next_at, problems={}))
+    assert await db.run(lambda tx: alerts.reword(tx, 7, "too late")) == 0

@@ -6,10 +6,10 @@ from datetime import timedelta
 from sqlalchemy import Connection, func, select
 
 from pbx_bridge.core.alerting import AlertKind
-from pbx_bridge.core.call import OutboundCall
+from pbx_bridge.core.call import OutboundCall, Step, StepKind
 from pbx_bridge.core.delivery import Receipt, State
 from pbx_bridge.core.reply import Meaning, Reply
-from pbx_bridge.store import calls, consents, feed, outbox, receipts, replies
+from pbx_bridge.store import calls, consents, feed, outbox, receipts, recordings, replies
 from pbx_bridge.store import messages as stored_messages
 from pbx_bridge.store.alerts import raise_alert
 from pbx_bridge.store.consents import ConsentKind, ConsentRecord, ConsentSource
@@ -109,3 +109,30 @@ async def test_words_are_forgotten_and_who_wants_no_texts_is_not(db: Database) -
     left = await db.read(lambda tx: tx.execute(select(alert.c.kind)).scalars().all())
     assert left == ["urgent"]  # nobody was told of it yet
     assert await db.read(lambda tx: consents.opted_out(tx, CALLER)) is not None
+
+
+async def test_what_callers_said_is_forgotten_with_messages_or_with_its_call(db: Database) -> None:
+    def fill(tx: Connection) -> None:
+        for call_id in ("1.1", "2.2"):
+            call = replace(
+                MISSED,
+                call_id=call_id,
+                steps=(Step(NOON, StepKind.MESSAGE_LEFT, "102@default"),),
+            )
+            row = calls.finish(tx, PBX, BOOT, call, CALLER)
+            assert row is not None
+            assert recordings.expect(tx, row, call, NOON)
+
+    await db.run(fill)
+    for days, left in ((49, 2), (51, 0)):
+        now = NOON + timedelta(days=days)
+        await db.run(lambda tx, now=now: prune(tx, now, KEEP))  # type: ignore[misc]
+        assert len(await db.read(lambda tx: recordings.recent(tx, limit=9))) == left
+    await db.run(
+        lambda tx: recordings.expect(
+            tx, 1, replace(MISSED, steps=(Step(NOON, StepKind.MESSAGE_LEFT, "102@default"),)), NOON
+        )
+    )
+    longer = replace(KEEP, messages=1000)
+    await db.run(lambda tx: prune(tx, NOON + timedelta(days=101), longer))
+    assert await db.read(lambda tx: recordings.recent(tx, limit=9)) == []

@@ -256,6 +256,8 @@ def _what_else_is_known() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("call", sa.Integer(), nullable=False),
         sa.Column("mailbox", sa.Text(), nullable=False),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("left_at", UtcTime(), nullable=False),
         sa.Column("path", sa.Text(), nullable=False),
         sa.Column("seconds", sa.Float(), nullable=False),
         sa.Column("state", sa.String(16), nullable=False),
@@ -263,6 +265,7 @@ def _what_else_is_known() -> None:
         sa.Column("language", sa.String(8), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("due_at", UtcTime(), nullable=True),
+        sa.Column("tell_at", UtcTime(), nullable=True),
         sa.Column("problem", sa.Text(), nullable=False),
         sa.Column("updated_at", UtcTime(), nullable=False),
         sa.ForeignKeyConstraint(
@@ -272,6 +275,8 @@ def _what_else_is_known() -> None:
         sa.UniqueConstraint("call", name="uq_recording_call"),
     )
     op.create_index("ix_recording_due_at", "recording", ["due_at"])
+    op.create_index("ix_recording_tell_at", "recording", ["tell_at"])
+    op.create_index("ix_recording_left_at", "recording", ["left_at"])
     op.create_table(
         "booking",
         sa.Column("id", sa.Integer(), nullable=False),

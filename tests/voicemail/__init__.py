@@ -1,0 +1,1 @@
+"""Finding, keeping and telling the messages that callers leave."""
