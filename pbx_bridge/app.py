@@ -176,7 +176,13 @@ class Service:
         self._destinations: dict[str, Destination] = {}
 
         self._announcer = _announcer(config)
-        self._alerter = Alerter(db, _targets(config, self._gateways), now=utc_now)
+        self._collector = Collector(db, config.collecting(), now=utc_now, raised=self._wake_alerter)
+        self._alerter = Alerter(
+            db,
+            _targets(config, self._gateways),
+            now=utc_now,
+            recordings=self._collector.attachments,
+        )
         self._contacts = ContactSync(
             db,
             [source.source(config.office.country) for source in config.contacts.sources],
@@ -188,12 +194,6 @@ class Service:
             jitter=random.random,
             checkpoint=checkpoint,
             raised=self._alerter.wake,
-        self._collector = Collector(db, config.collecting(), now=utc_now, raised=self._wake_alerter)
-        self._alerter = Alerter(
-            db,
-            _targets(config, self._gateways),
-            now=utc_now,
-            recordings=self._collector.attachments,
         )
         announce: Announce = self._announcer.announce if self._announcer else lambda _: None
 
@@ -208,11 +208,10 @@ class Service:
             new_key=new_key,
             wake=self._wake,
             recover=self._recover,
-            raised=self._alerter.wake,
+            raised=self._raised,
             planned=self._plan,
             told=self._outgoing.wake,
             caller=self._caller,
-            raised=self._raised,
             announce=announce,
             checkpoint=checkpoint,
         )
@@ -448,7 +447,6 @@ class Service:
                 config.collecting(), spools=self._collector.settings.spools
             )
             self._collector.wake()
-            self._gateways_changed.set()
             self._config = config
             self._tell_of_events_to(destinations)
             self._gateways_changed.set()

@@ -13,9 +13,8 @@ from pbx_bridge import ports, proofs
 from pbx_bridge.clock import utc_now
 from pbx_bridge.config import Config, Pbx, Problem
 from pbx_bridge.config.sections import ConfiguredGateway
-from pbx_bridge.ports import DestinationProblem, GatewayProblem
 from pbx_bridge.config.voicemail import TranscriberSettings
-from pbx_bridge.ports import GatewayProblem
+from pbx_bridge.ports import DestinationProblem, GatewayProblem
 from pbx_bridge.sources.ami import problems, snapshot
 from pbx_bridge.sources.ami.borrowed import borrowed
 from pbx_bridge.sources.ami.frames import Frame

@@ -39,19 +39,7 @@ from pbx_bridge.core.policy import Decision, Send, Verdict
 from pbx_bridge.core.skip import Defer, Skip, SkipReason
 from pbx_bridge.endings import Endings
 from pbx_bridge.steps import Steps
-from pbx_bridge.store import calls, contacts, events, feed, followups, outbox
-from pbx_bridge.core.policy import (
-    Decision,
-    Defer,
-    Facts,
-    Moment,
-    Rules,
-    Send,
-    Skip,
-    SkipReason,
-    Verdict,
-)
-from pbx_bridge.store import calls, feed, outbox, recordings
+from pbx_bridge.store import calls, contacts, events, feed, followups, outbox, recordings
 from pbx_bridge.store import messages as stored_messages
 from pbx_bridge.store.alerts import raise_alert
 from pbx_bridge.store.feed import FeedState
@@ -87,16 +75,6 @@ class Told:
     boot: str
     what: Observation | ev.FeedLost | ev.FeedRestored | Recovered
     live: frozenset[str] = frozenset()
-
-
-@dataclass(slots=True)
-class ToDo:
-    """What is to be done once the transaction is committed."""
-
-    queued: bool = False  #: a text waits for the sender
-    raised: bool = False  #: an alert may wait for the staff, or a message for being fetched
-    searches: list[Search] = field(default_factory=list)
-    announcements: list[Announcement] = field(default_factory=list)
 
 
 class Ledger:
@@ -194,15 +172,13 @@ class Ledger:
         if call.answered_at is not None:
             self._spoken(tx, call, now, todo)
         self._decide(tx, row, call, Moment.CALL_ENDED, now, todo)
+        todo.raised |= recordings.expect(tx, row, call, now)
 
     def _spoken(self, tx: Connection, call: Call, now: datetime, todo: ToDo) -> None:
         """End what is under way for somebody who speaks to a person now."""
         e164 = self._e164(call)
         if e164 is not None and call.answered_at is not None:
             todo.told |= self._endings.spoken(tx, e164, call.answered_at, now, call.answered_by)
-        if row is not None:
-            self._decide(tx, row, call, Moment.CALL_ENDED, now, todo)
-            todo.raised |= recordings.expect(tx, row, call, now)
 
     @staticmethod
     def _as_first_seen(tx: Connection, one: Told, call: Call) -> Call:

@@ -24,7 +24,7 @@ class ToDo:
 
     queued: bool = False  #: a message waits for the sender
     planned: bool = False  #: a step of a follow-up waits
-    raised: bool = False  #: an alert may wait for the staff
+    raised: bool = False  #: an alert may wait for the staff, or a message for being fetched
     told: bool = False  #: other programs are to be told something
     searches: list[Search] = field(default_factory=list)
     announcements: list[Announcement] = field(default_factory=list)

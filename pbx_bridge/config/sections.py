@@ -65,10 +65,9 @@ from pbx_bridge.config.values import (
     not_empty,
     spell,
 )
+from pbx_bridge.config.voicemail import TranscriberSettings, VoicemailSettings
 from pbx_bridge.config.webhooks import ConfiguredWebhook
 from pbx_bridge.config.wording import Replies, Translation, Variables, our_text
-from pbx_bridge.config.voicemail import TranscriberSettings, VoicemailSettings
-from pbx_bridge.config.wording import Replies, Translation, Variables
 from pbx_bridge.core import number
 from pbx_bridge.core.call import Reason
 from pbx_bridge.core.delivery import Channel

@@ -35,10 +35,8 @@ class Retention:
     """For how long what is kept, in days.
 
     A call takes its steps and decisions with it; `calls` counts also for tasks and bookings.
-    `messages` counts also for replies, receipts, alerts and events, which have the same words in
-    them.
-    A call takes its steps and decisions with it; `messages` counts also for replies, receipts,
-    alerts and voicemail messages, which have the same words in them.
+    `messages` counts also for replies, receipts, alerts, events and voicemail messages, which have
+    the same words in them.
     """
 
     calls: int = 365

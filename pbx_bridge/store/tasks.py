@@ -187,6 +187,8 @@ def open_tasks(tx: Connection, *, owner: str | None = None, limit: int = BATCH) 
 def open_recipients(tx: Connection) -> frozenset[str]:
     """Give whom somebody here is to speak to."""
     return frozenset(tx.execute(select(table.c.recipient).where(_OPEN)).scalars())
+
+
 def dialled(tx: Connection, digits: str) -> list[Task]:
     """Give what is open for who was dialled from here.
 
