@@ -48,14 +48,18 @@ class Lookup:
         self._queue: asyncio.Queue[str] = asyncio.Queue()
         self._waiting: set[str] = set()
         self._resting: dict[str, datetime] = {}  #: until when, by name
+        self._dropping = False
 
     def wanted(self, number: str) -> None:
         """Look this number up soon if need be; neither blocks nor raises."""
         if not self._crms or not number.startswith("+") or number in self._waiting:
             return
         if len(self._waiting) >= MOST_WAITING:
-            log.warning("crm_lookups_dropped", waiting=len(self._waiting))
+            if not self._dropping:  # one line for as long as it lasts
+                log.warning("crm_lookups_dropped", waiting=len(self._waiting))
+            self._dropping = True
             return
+        self._dropping = False
         self._waiting.add(number)
         self._queue.put_nowait(number)
 

@@ -10,12 +10,14 @@ from typing import Any, get_args, get_origin
 import certifi
 from pydantic import BaseModel
 
-from pbx_bridge import gateways
+from pbx_bridge import destinations, gateways
 from pbx_bridge.config import Config, load, parse
+from pbx_bridge.config.connectors import Upkeep
 from pbx_bridge.config.problems import fields
 from pbx_bridge.config.sections import Tariff, Texting
 from pbx_bridge.core.reply import Meaning
 from pbx_bridge.core.variables import VARIABLES
+from pbx_bridge.destinations._settings import Common
 
 EXAMPLE = Path(__file__).parent.parent / "pbx-bridge.example.toml"
 #: `#key = value` and `#[table]` are settings; `# Text` is prose.
@@ -39,6 +41,8 @@ def test_the_example_is_valid_as_it_is() -> None:
 
 def test_it_is_valid_too_with_every_setting_in_it() -> None:
     assert {gateway.kind for gateway in complete().gateways.values()} == set(gateways.KINDS)
+
+    assert {one.kind for one in complete().connectors.values()} == set(destinations.KINDS)
 
 
 def test_the_settings_commented_out_show_the_defaults() -> None:
@@ -68,12 +72,18 @@ def test_every_setting_is_in_it() -> None:
     tables = tomllib.loads(COMPLETE)
     missing = {
         name
-        for section in Config.model_fields.keys() - {"gateways"}
+        for section in Config.model_fields.keys() - {"gateways", "connectors"}
         for name in _missing(section, Config.model_fields[section].annotation, [tables[section]])
     }
     for kind in gateways.KINDS:
         of_kind = [table for table in tables["gateways"].values() if table["type"] == kind]
         missing |= set(_missing(f"gateways ({kind})", gateways.load(kind).Settings, of_kind))
+    for kind in destinations.KINDS:
+        of_kind = [table for table in tables["connectors"].values() if table["type"] == kind]
+        own = _missing(f"connectors ({kind})", destinations.load(kind).Settings, of_kind)
+        missing |= {name for name in own if name.rpartition(".")[2] not in Common.model_fields}
+    for shared in (Common, Upkeep):  # what all have needs to stand in one of them
+        missing |= set(_missing("connectors", shared, [*tables["connectors"].values()][:1]))
     every = list(tables["gateways"].values())
     missing |= set(_missing("gateways", Tariff, every))
     assert missing == set()
