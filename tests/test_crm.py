@@ -26,8 +26,8 @@ OTHER = "+12125550199"
 async def looking(
     db: Database, clock: Clock, crms: Mapping[str, ports.Crm], **changes: Any
 ) -> AsyncIterator[Lookup]:
-    looked = {name: Looked(one, **changes) for name, one in crms.items()}
-    lookup = Lookup(db, looked, now=clock)
+    lookup = Lookup(db, now=clock)
+    lookup.attach({name: Looked(one, **changes) for name, one in crms.items()})
     task = asyncio.get_running_loop().create_task(lookup.run())
     try:
         yield lookup

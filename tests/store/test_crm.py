@@ -1,10 +1,13 @@
 """Who a number is in the office's CRMs, as they last said."""
 
+from datetime import timedelta
+
 from sqlalchemy import text
 
 from pbx_bridge.core.customer import CustomerStatus
-from pbx_bridge.store import crm
+from pbx_bridge.store import crm, retention
 from pbx_bridge.store.db import Database
+from pbx_bridge.store.retention import Retention
 from tests.store.examples import CALLER, NOON, minutes
 
 ANN = CustomerStatus(remote_id="7", name="Ann", status="Gold")
@@ -42,7 +45,9 @@ async def test_what_is_too_old_is_asked_again(db: Database) -> None:
 async def test_what_is_old_is_forgotten(db: Database) -> None:
     await db.run(lambda tx: crm.put(tx, "a", CALLER, ANN, NOON))
     await db.run(lambda tx: crm.put(tx, "a", "+12125550199", ANN, NOON + minutes(2)))
-    assert await db.run(lambda tx: crm.forget(tx, NOON + minutes(1))) == 1
+    later = NOON + timedelta(days=30, minutes=1)
+    keep = Retention(messages=30)
+    assert await db.run(lambda tx: retention.prune(tx, later, keep)) == 1
     assert await db.read(lambda tx: crm.get(tx, CALLER)) is None
 
 
