@@ -36,6 +36,8 @@ from pbx_bridge.store.problem import StoreUnavailable
 LONGEST_SLEEP = timedelta(seconds=60)
 #: Until the next try when the database could not be written.
 STORE_PAUSE = timedelta(seconds=5)
+#: After so long a delivery comes again that a crash interrupted; longer than one takes.
+LEASE = timedelta(seconds=60)
 #: For so long a destination may fail before staff are told.
 TELL_AFTER = timedelta(hours=1)
 
@@ -51,9 +53,9 @@ class _Settled:
 class Outgoing:
     """The loop between what happened and who is to know.
 
-    `now` gives aware UTC times, `jitter` numbers in [0, 1). `timeout` is for one delivery, `lease`
-    is longer: when a delivery comes again that a crash interrupted. `checkpoint` is told the points
-    at which a crash would matter, for tests; `raised` is called when an alert may wait for staff.
+    `now` gives aware UTC times, `jitter` numbers in [0, 1). `timeout` is for one delivery.
+    `checkpoint` is told the points at which a crash would matter, for tests; `raised` is called
+    when an alert may wait for the staff.
     """
 
     def __init__(  # noqa: PLR0913 - wired once, by name
@@ -64,7 +66,6 @@ class Outgoing:
         jitter: Callable[[], float],
         schedule: RedeliverySchedule | None = None,
         timeout: timedelta = timedelta(seconds=15),
-        lease: timedelta = timedelta(seconds=60),
         checkpoint: Callable[[str], None] = lambda _: None,
         raised: Callable[[], None] = lambda: None,
     ) -> None:
@@ -73,7 +74,6 @@ class Outgoing:
         self._jitter = jitter
         self._schedule = schedule or RedeliverySchedule()
         self._timeout = timeout
-        self._lease = lease
         self._checkpoint = checkpoint
         self._raised = raised
         self._destinations: Mapping[str, Destination] = {}
@@ -144,7 +144,7 @@ class Outgoing:
             if changed:
                 _configure(tx, known, now)
             raised = _tell_failing(tx, known, now)
-            claimed = events.claim_due(tx, now, len(idle), self._lease, among=idle)
+            claimed = events.claim_due(tx, now, len(idle), LEASE, among=idle)
             taken = {record.destination for record in claimed}
             self._next_due = events.next_due(tx, [name for name in idle if name not in taken])
             return claimed, raised

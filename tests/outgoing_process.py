@@ -14,6 +14,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
+from pbx_bridge import outgoing as outgoing_module
 from pbx_bridge.clock import utc_now
 from pbx_bridge.core.happening import Happened
 from pbx_bridge.destinations.webhook import Webhook, WebhookSettings, signing_key
@@ -31,13 +32,13 @@ async def main(path: str, url: str, secret: str, die_at: str = "", nth: str = "1
         if name == die_at and passed == int(nth):
             os.kill(os.getpid(), signal.SIGKILL)
 
+    outgoing_module.LEASE = timedelta(seconds=0.3)
     settings = WebhookSettings(url=url, keys=(signing_key(secret),), kinds=frozenset(Happened))
     async with Database.open(Path(path)) as db, Webhook(settings, utc_now) as hook:
         outgoing = Outgoing(
             db,
             now=utc_now,
             jitter=random.random,
-            lease=timedelta(seconds=0.3),
             checkpoint=checkpoint,
         )
         outgoing.attach({"hook": hook})

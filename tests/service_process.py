@@ -19,7 +19,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from pbx_bridge import app, followup, ledger, sender
+from pbx_bridge import app, followup, ledger, outgoing, sender
 from pbx_bridge.core.delivery import AskSchedule
 from pbx_bridge.sources.ami import source
 
@@ -27,6 +27,7 @@ MODULES = {
     "app": app,
     "followup": followup,
     "ledger": ledger,
+    "outgoing": outgoing,
     "sender": sender,
     "source": source,
 }

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from standardwebhooks import Webhook as Verifier
 
 from pbx_bridge.core.delivery import State
-from tests.gateways.fakes import Behaviour, FakeTwilio, Request
+from pbx_bridge.destinations.webhook import new_secret
+from tests.gateways.fakes import Behaviour, FakeTwilio, Request, Told, answer
 from tests.service import ROOT, Office, office, pbx, until
 
 
@@ -445,3 +447,81 @@ def _fill(ballast: Path) -> None:
                 file.write(b"x" * 4096)
         except OSError:
             return
+
+
+# -- other programs -------------------------------------------------------------------------
+
+WEBHOOK = '[[webhooks]]\nname = "hook"\nurl = "{url}"\nsecret = "{secret}"\n'
+SECRET = new_secret(b"s" * 24)
+
+
+def _genuine(requests: list[Request]) -> list[tuple[str, str]]:
+    """Verify what a webhook was told; give each id and where the message got to."""
+    told = [(one.headers["webhook-id"], one) for one in requests]
+    return [
+        (key, Verifier(SECRET).verify(one.body, one.headers)["data"]["state"]) for key, one in told
+    ]
+
+
+def _with_webhook(place: Office, server: Told) -> str:
+    return f"{place.twilio()}\n{WEBHOOK.format(url=server.url, secret=SECRET)}"
+
+
+async def test_a_webhook_is_told_after_a_sighup_and_others_are_not_forgotten(
+    place: Office,
+) -> None:
+    async with Told(answer(200)).running() as first, Told(answer(204)).running() as second:
+        place.configure(gateway=_with_webhook(place, first))
+        service = await place.start_watching()
+        place.pbx.misses()
+        await service.told("event_delivered")
+        place.configure(gateway=_with_webhook(place, second))
+        service.signal(signal.SIGHUP)
+        await service.told("config_reloaded")
+        place.pbx.misses()
+        await service.told("event_delivered", times=2)
+        assert await service.stops() == 0
+    messages = await place.messages()
+    assert _genuine(first.requests) == [(f"{messages[1].key}-accepted", "accepted")]
+    assert _genuine(second.requests) == [(f"{messages[0].key}-accepted", "accepted")]
+    assert SECRET not in "".join(service.raw)
+
+
+async def test_sighup_with_a_bad_webhook_keeps_the_old_one(place: Office) -> None:
+    async with Told(answer(200)).running() as server:
+        place.configure(gateway=_with_webhook(place, server))
+        service = await place.start_watching()
+        place.configure(gateway=_with_webhook(place, server).replace(SECRET, "whsec_"))
+        service.signal(signal.SIGHUP)
+        assert "webhooks[1].secret" in (await service.told("config_kept_old"))["problem"]
+        place.pbx.misses()
+        await service.told("event_delivered")
+        assert await service.stops() == 0
+
+
+@pytest.mark.parametrize("point", ["delivery_claimed", "delivered"])
+async def test_killed_while_it_tells_a_webhook_it_tells_it_again(place: Office, point: str) -> None:
+    async with Told(answer(200)).running() as server:
+        place.configure(gateway=_with_webhook(place, server))
+        soon = {"outgoing.LEASE": 0.3}
+        service = await place.start_watching(die_at=point, seconds=soon)
+        place.pbx.misses()
+        assert await service.ended() == -signal.SIGKILL
+        service = await place.start(seconds=soon)
+        await service.told("event_delivered")
+        assert await service.stops() == 0
+    (message,) = await place.messages()
+    told = [(f"{message.key}-accepted", "accepted")]
+    assert _genuine(server.requests) == told * (2 if point == "delivered" else 1)
+    assert place.texts.total() == 1
+
+
+async def test_a_dead_webhook_delays_neither_texts_nor_the_end(place: Office) -> None:
+    async with Told(Behaviour.HANG).running() as server:
+        place.configure(gateway=_with_webhook(place, server))
+        service = await place.start_watching()
+        for _ in range(3):
+            place.pbx.misses()
+        await service.told("message_accepted", times=3)
+        assert len(server.requests) == 1
+        assert await service.stops() == 0

@@ -92,6 +92,21 @@ async def test_nothing_is_wrong_in_a_fresh_office(office: Office) -> None:
     ]
 
 
+async def test_a_webhook_is_reached_and_told_nothing(office: Office) -> None:
+    webhook = (
+        '[[webhooks]]\nname = "zapier"\nurl = "{url}/hook"\n'
+        'secret = "whsec_b2ZmaWNlLW9mLW1pbGxlci1hbmQtc29ucy0wMQ=="\n'
+    )
+    async with Told(answer(200)).running() as server:
+        office.more = webhook.format(url=server.url)
+        (finding,) = await office.about("destination zapier")
+        assert finding.good
+        assert server.requests == []
+    (finding,) = await office.about("destination zapier")
+    assert finding.good is False
+    assert "cannot be reached" in finding.text
+
+
 async def test_shadow_mode_is_said_and_so_is_sending(office: Office) -> None:
     assert await office.says("configuration", "shadow mode: nothing is sent")
     office.more = "[texting]\nenabled = true\n"

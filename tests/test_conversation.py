@@ -23,9 +23,10 @@ from pbx_bridge.core.delivery import (
     State,
     Step,
 )
+from pbx_bridge.core.happening import Happened, Listeners
 from pbx_bridge.core.reply import Meaning, Reply
 from pbx_bridge.ports import News
-from pbx_bridge.store import calls, consents, correspondents, outbox, receipts, replies
+from pbx_bridge.store import calls, consents, correspondents, events, outbox, receipts, replies
 from pbx_bridge.store import messages as stored_messages
 from pbx_bridge.store.consents import ConsentSource
 from pbx_bridge.store.db import Database
@@ -366,3 +367,43 @@ async def test_in_shadow_mode_a_stop_counts_and_nothing_is_sent(world: World) ->
     await world.told(STOP)
     assert await world.is_out()
     assert [one.shadow for one in await world.answers()] == [True]
+
+
+# -- other programs -------------------------------------------------------------------------
+
+
+async def told(world: World) -> list[tuple[str, str, object]]:
+    found = await world.db.read(lambda tx: events.recent(tx, limit=99))
+    return [
+        (one.happening.kind.value, one.happening.number, one.happening.data.get("state"))
+        for one in found[::-1]
+    ]
+
+
+async def test_other_programs_are_told_of_replies_and_receipts_once(world: World) -> None:
+    world.conversation.listeners = Listeners.among({"hook": frozenset(Happened)})
+    for _ in range(2):
+        await world.told(SENT, LOST, STOP)
+    await world.told(DELIVERED)
+    await world.wrote("Your code is 1234", sender="AMAZON")
+    assert await told(world) == [
+        # It had been accepted before anybody listened.
+        ("message.changed", NUMBER, "accepted"),
+        ("message.changed", NUMBER, "undelivered"),
+        ("reply.received", NUMBER, None),
+        ("message.changed", NUMBER, "delivered"),
+        ("reply.received", "", None),
+    ]
+    (reply,) = [
+        one.happening.data
+        for one in await world.db.read(lambda tx: events.recent(tx, limit=99))
+        if one.happening.data.get("meaning") == "opt_out"
+    ]
+    assert (reply["body"], reply["call"], reply["message"]) == (
+        "Stop!", world.call_row, world.message_id,
+    )  # fmt: skip
+
+
+async def test_with_nobody_listening_nothing_is_kept_for_others(world: World) -> None:
+    await world.told(DELIVERED, STOP)
+    assert await told(world) == []

@@ -73,7 +73,7 @@ class World:
     def __init__(self, db: Database) -> None:
         keys = count()
         self.db = db
-        self.woken = self.raised = 0
+        self.woken = self.raised = self.happened = 0
         self.announced: list[Announcement] = []
         rules = replace(defaults(), shadow=False)
         self.conversation = Conversation(rules, lambda: f"k{next(keys)}", lambda _: False, "USD")
@@ -84,6 +84,7 @@ class World:
             wake=self.wake,
             raised=self.alert,
             announce=self.announced.append,
+            happened=self.happen,
         )
         self.gateways: dict[str, Gateway] = {}
         self.changed = asyncio.Event()
@@ -93,6 +94,9 @@ class World:
 
     def alert(self) -> None:
         self.raised += 1
+
+    def happen(self) -> None:
+        self.happened += 1
 
     async def refs(self) -> list[str]:
         found = await self.db.read(lambda tx: replies.recent(tx, limit=999))
@@ -115,6 +119,7 @@ async def test_news_are_on_the_disk_when_they_are_taken(world: World) -> None:
     await world.intake.take("modem", [reply("1", "STOP")])
     assert await world.refs() == ["STOP"]
     assert (world.woken, world.raised) == (1, 1)  # a confirmation waits, and an alert
+    assert world.happened == 1
     (told,) = world.announced
     assert isinstance(told, ReplyArrived)
 

@@ -31,6 +31,7 @@ from pbx_bridge.core.delivery import (
     LookupResult,
     Message,
     Price,
+    Purpose,
     Receipt,
     Rejected,
     RetrySchedule,
@@ -38,11 +39,12 @@ from pbx_bridge.core.delivery import (
     State,
     Uncertain,
 )
+from pbx_bridge.core.happening import Happened, Listeners
 from pbx_bridge.core.policy import Skip, SkipReason
 from pbx_bridge.core.pricing import PriceList
 from pbx_bridge.core.routing import Circuit, CircuitRules, Standing
 from pbx_bridge.sender import Sender, Terms
-from pbx_bridge.store import consents, correspondents, outbox, standings
+from pbx_bridge.store import consents, correspondents, events, outbox, standings
 from pbx_bridge.store import messages as stored_messages
 from pbx_bridge.store.consents import ConsentSource
 from pbx_bridge.store.db import Database
@@ -760,3 +762,83 @@ async def test_a_text_is_cut_to_what_the_gateway_takes(world: World) -> None:
     async with world.running():
         await world.until(State.ACCEPTED)
     assert [message.body for message in world.gateway.sent] == ["Hello, this is..."]
+
+
+# -- other programs -------------------------------------------------------------------------
+
+
+async def told_states(world: World) -> list[tuple[str, object]]:
+    found = await world.db.read(lambda tx: events.recent(tx, limit=99))
+    assert all(one.happening.kind is Happened.MESSAGE_CHANGED for one in found)
+    return [(one.happening.key, one.happening.data["state"]) for one in found[::-1]]
+
+
+@asynccontextmanager
+async def listened_to(world: World) -> AsyncIterator[list[int]]:
+    happened: list[int] = []
+    world.options["happened"] = lambda: happened.append(1)
+    async with world.running() as sender:
+        sender.listeners = Listeners.among({"hook": frozenset({Happened.MESSAGE_CHANGED})})
+        yield happened
+
+
+async def test_other_programs_are_told_where_a_message_got_to(world: World) -> None:
+    world.gateway.answers = [Deferred("busy"), Accepted("1"), Rejected("no"), Uncertain("?")]
+    world.gateway.lookups = [Found("3")]
+    world.options["concurrency"] = 1
+    for key in ("a", "b", "c"):
+        await world.queue(key=key)
+    async with listened_to(world) as happened:
+        await world.until(State.ACCEPTED, State.ACCEPTED, State.FAILED)
+    # That the first had to wait is nobody's business: it is queued as before.
+    assert await told_states(world) == [
+        ("b-accepted", "accepted"),
+        ("c-failed", "failed"),
+        ("a-uncertain", "uncertain"),
+        ("a-accepted", "accepted"),
+    ]
+    assert happened
+
+
+async def test_a_receipt_that_was_quicker_is_told_too(world: World) -> None:
+    world.gateway.capabilities = Capabilities(receipts=True)
+    early = Receipt(state=State.DELIVERED, gateway_ref="A")
+
+    async def tell() -> None:
+        await world.db.run(lambda tx: consequences.received(tx, "test", early, utc_now(), "USD"))
+
+    world.gateway.during = tell
+    world.gateway.answers = [Accepted("A")]
+    await world.queue(key="a")
+    async with listened_to(world):
+        await world.until(State.DELIVERED)
+    assert await told_states(world) == [("a-accepted", "accepted"), ("a-delivered", "delivered")]
+
+
+async def test_what_is_not_for_customers_is_nobody_elses_business(world: World) -> None:
+    await world.queue(purpose=Purpose.TEST)
+    async with listened_to(world):
+        await world.until(State.ACCEPTED)
+    assert await told_states(world) == []
+
+
+async def test_without_listeners_nothing_is_kept(world: World) -> None:
+    await world.queue()
+    async with world.running():
+        await world.until(State.ACCEPTED)
+    assert await told_states(world) == []
+
+
+async def test_a_message_whose_gateway_can_no_longer_be_asked_is_told_as_uncertain(
+    world: World,
+) -> None:
+    world.gateway.answers = [Uncertain("?")]
+    await world.queue(key="a")
+    async with world.running():
+        await world.until(State.UNCERTAIN)
+    world.gateway.capabilities = Capabilities()
+    async with listened_to(world):
+        async with asyncio.timeout(5):
+            while not await told_states(world):  # noqa: ASYNC110 - the database tells nobody
+                await asyncio.sleep(0.01)
+    assert await told_states(world) == [("a-uncertain", "uncertain")]
