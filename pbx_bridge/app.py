@@ -250,7 +250,7 @@ class Service:
             queued=self._wake,
             expired=self._endings.tell_closed,
         )
-        self._crm = Lookup(db, {}, now=utc_now)
+        self._crm = Lookup(db, now=utc_now)
         self._closures = NO_CLOSURES
         self._calendars = Calendars(
             db, config.feeds(), now=utc_now, chance=random.random, changed=self._closed
@@ -353,7 +353,7 @@ class Service:
         listeners = self._outgoing.attach(destinations)
         self._sender.listeners = self._conversation.listeners = listeners
         self._followup.listeners = self._endings.listeners = listeners
-        self._crm.crms = self._config.crms(destinations)
+        self._crm.attach(self._config.crms(destinations))
 
     def _answers_itself(self, gateway: str) -> bool:
         known = self._gateways.get(gateway)

@@ -39,23 +39,31 @@ class Looked:
 
 
 class Lookup:
-    """Asks the CRMs, which are open already, and writes down what they say."""
+    """Asks the CRMs, and writes down what they say."""
 
-    def __init__(self, db: Database, crms: Mapping[str, Looked], *, now: Clock) -> None:
+    def __init__(self, db: Database, *, now: Clock) -> None:
         self._db = db
-        self.crms = crms  #: replaced as a whole when the configuration is read again
+        self._crms: Mapping[str, Looked] = {}
         self._now = now
         self._queue: asyncio.Queue[str] = asyncio.Queue()
         self._waiting: set[str] = set()
         self._resting: dict[str, datetime] = {}  #: until when, by name
+        self._dropping = False
+
+    def attach(self, crms: Mapping[str, Looked]) -> None:
+        """Ask these from now on, by name; they are open already."""
+        self._crms = dict(crms)
 
     def wanted(self, number: str) -> None:
         """Look this number up soon if need be; neither blocks nor raises."""
-        if not self.crms or not number.startswith("+") or number in self._waiting:
+        if not self._crms or not number.startswith("+") or number in self._waiting:
             return
         if len(self._waiting) >= MOST_WAITING:
-            log.warning("crm_lookups_dropped", waiting=len(self._waiting))
+            if not self._dropping:  # one line for as long as it lasts
+                log.warning("crm_lookups_dropped", waiting=len(self._waiting))
+            self._dropping = True
             return
+        self._dropping = False
         self._waiting.add(number)
         self._queue.put_nowait(number)
 
@@ -81,20 +89,20 @@ class Lookup:
                 self._queue.task_done()
 
     async def _look(self, number: str) -> None:
-        now = self._now()
+        now, crms = self._now(), self._crms
         due = [
             (name, now - looked.fresh_for)
-            for name, looked in self.crms.items()
+            for name, looked in crms.items()
             if self._resting.get(name, now) <= now
         ]
         names = await self._db.read(lambda tx: stored.stale(tx, number, due))
         for name in names:
-            await self._ask(name, number)
+            await self._ask(name, crms[name].crm, number)
 
-    async def _ask(self, name: str, number: str) -> None:
+    async def _ask(self, name: str, crm: Crm, number: str) -> None:
         try:
             async with asyncio.timeout(TIMEOUT.total_seconds()):
-                status = await self.crms[name].crm.status(number)
+                status = await crm.status(number)
         except (DestinationProblem, TimeoutError) as problem:
             self._resting[name] = self._now() + REST
             text = str(problem) or f"no answer within {TIMEOUT.total_seconds():.0f} s"

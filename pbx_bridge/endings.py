@@ -55,16 +55,15 @@ class Endings:
         detail: str,
         *,
         by: str = "",
+        note: str = "",
     ) -> "Ended":
-        """End all that is under way for somebody; give what was."""
+        """End all that is under way for somebody; give what was. `note` goes with the task."""
         ended = followups.stop_for(tx, recipient, now, reason.value, detail)
         for row in ended:
             self._tell_stopped(tx, row, now)
         how = _CLOSES.get(reason)
         closed = (
-            []
-            if how is None
-            else tasks.close_for(tx, recipient, now, how=how, by=by, detail=detail)
+            [] if how is None else tasks.close_for(tx, recipient, now, how=how, by=by, detail=note)
         )
         for task in closed:
             self.tell_closed(tx, task, now)
@@ -94,7 +93,9 @@ class Endings:
     def booked(self, tx: Connection, made: BookingRecord, now: datetime) -> "Ended":
         """Take that somebody made an appointment."""
         detail = f"booked, {made.source} says"
-        ended = self.end(tx, made.number, now, SkipReason.BOOKED, detail, by=made.source)
+        ended = self.end(
+            tx, made.number, now, SkipReason.BOOKED, detail, by=made.source, note=made.detail
+        )
         told = payloads.booking_made(
             self._new_key(),
             at=now,

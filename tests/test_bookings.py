@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import aiohttp
 import pytest
@@ -16,9 +17,12 @@ from sqlalchemy import Connection
 
 from pbx_bridge.bookings import CHECKS, Bookings, Tool, take
 from pbx_bridge.core.booking import CAL_COM, CALENDLY, Booked, Office, Reading
+from pbx_bridge.core.happening import NOBODY_LISTENS
 from pbx_bridge.core.task import ClosedHow
+from pbx_bridge.endings import Ended, Endings
 from pbx_bridge.hooks import LARGEST_BODY, HookServer, HookSettings
 from pbx_bridge.store import bookings, tasks
+from pbx_bridge.store.bookings import BookingRecord
 from pbx_bridge.store.db import Database
 from tests.core.test_booking import CAL_COM_BOOKED, CALENDLY_BOOKED, CALLER
 from tests.store.examples import NOON, minutes
@@ -31,6 +35,18 @@ SETTINGS = HookSettings(
 PLAIN = Tool(name="mine", reading=Reading(phone=("phone",), id=("id",)), token=TOKEN)
 
 
+class Watched(Endings):
+    """Endings that remember whose follow-ups a booking ended."""
+
+    def __init__(self, stopped: list[tuple[str, str]]) -> None:
+        super().__init__(lambda: uuid4().hex, NOBODY_LISTENS)
+        self._stopped = stopped
+
+    def booked(self, tx: Connection, made: BookingRecord, now: datetime) -> Ended:
+        self._stopped.append((made.number, f"booked, {made.source} says"))
+        return super().booked(tx, made, now)
+
+
 class World:
     """An office whose booking tool calls it."""
 
@@ -39,10 +55,9 @@ class World:
         self.stopped: list[tuple[str, str]] = []
         self.now = NOON
         office = Office("US")
-        self.bookings = Bookings(db, tool, office, now=lambda: self.now, stop=self._stop)
-
-    def _stop(self, _tx: Connection, number: str, _now: datetime, detail: str) -> None:
-        self.stopped.append((number, detail))
+        self.bookings = Bookings(
+            db, tool, office, now=lambda: self.now, endings=Watched(self.stopped)
+        )
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[aiohttp.ClientSession]:
@@ -235,9 +250,8 @@ async def test_somebody_here_says_so(db: Database) -> None:
     told = Booked("k", CALLER, None)
 
     def write(tx: Connection) -> list[int] | None:
-        closed = take(
-            tx, told, source="ann", now=NOON, stop=lambda *_: None, detail="boiler service"
-        )
+        endings = Endings(lambda: uuid4().hex, NOBODY_LISTENS)
+        closed = take(tx, told, source="ann", now=NOON, endings=endings, detail="boiler service")
         return None if closed is None else [task.task_id for task in closed]
 
     assert await db.run(write) == [1]

@@ -10,13 +10,15 @@ from typing import Any, get_args, get_origin
 import certifi
 from pydantic import BaseModel
 
-from pbx_bridge import gateways
+from pbx_bridge import destinations, gateways
 from pbx_bridge.config import Config, doubtful, load, parse
+from pbx_bridge.config.connectors import Upkeep
 from pbx_bridge.config.problems import fields
 from pbx_bridge.config.sections import Tariff, Texting
 from pbx_bridge.core.aloud import rule_aloud
 from pbx_bridge.core.reply import Meaning
 from pbx_bridge.core.variables import VARIABLES
+from pbx_bridge.destinations._settings import Common
 
 EXAMPLE = Path(__file__).parent.parent / "pbx-bridge.example.toml"
 #: `#key = value` and `#[table]` are settings, as is a list over several lines; `# Text` is prose.
@@ -42,6 +44,8 @@ def test_the_example_is_valid_as_it_is() -> None:
 
 def test_it_is_valid_too_with_every_setting_in_it() -> None:
     assert {gateway.kind for gateway in complete().gateways.values()} == set(gateways.KINDS)
+
+    assert {one.kind for one in complete().connectors.values()} == set(destinations.KINDS)
 
 
 def test_the_settings_commented_out_show_the_defaults() -> None:
@@ -88,13 +92,21 @@ def test_every_setting_is_in_it() -> None:
     missing = _missing(
         setting
         for section, field in fields(Config).items()
-        if section != "gateways"
+        if section not in ("gateways", "connectors")
         for setting in _settings(section, field.annotation, [tables[section]])
     )
     for kind in gateways.KINDS:
         of_kind = [table for table in tables["gateways"].values() if table["type"] == kind]
         model = gateways.load(kind).Settings
         missing += _missing(_settings(f"gateways ({kind})", model, of_kind))
+    connectors = list(tables["connectors"].values())
+    for kind in destinations.KINDS:
+        of_kind = [table for table in connectors if table["type"] == kind]
+        own = _settings(f"connectors ({kind})", destinations.load(kind).Settings, of_kind)
+        shared = Common.model_fields
+        missing += [name for name in _missing(own) if name.rpartition(".")[2] not in shared]
+    for model in (Common, Upkeep):  # what all have needs to stand in one of them
+        missing += _missing(_settings("connectors", model, connectors[:1]))
     every = list(tables["gateways"].values())
     missing += _missing(_settings("gateways", Tariff, every))
     assert missing == []

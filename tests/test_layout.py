@@ -15,6 +15,7 @@ UNTESTED = {
     "core/announcement.py": "declarations",
     "core/contact.py": "declarations",
     "core/customer.py": "declarations",
+    "destinations/_settings.py": "the connectors' tests have their tables of mistakes",
     "store/problem.py": "declarations",
     "store/schema.py": "compared with the migrations in store/test_migrate.py",
     "config/values.py": "config/test_loading.py has its table of mistakes",

@@ -26,6 +26,7 @@ class Steps:
         self.done: list[datetime] = []
         self.looks = 0
         self.broken = 0
+        self.looked = asyncio.Event()
 
     def do_due(self, _tx: Connection, now: datetime) -> tuple[ToDo, datetime | None]:
         if self.broken:
@@ -38,6 +39,7 @@ class Steps:
 
     def told(self, todo: ToDo) -> None:
         self.looks += 1
+        self.looked.set()
         self.queued = todo.queued
 
 
@@ -59,7 +61,8 @@ async def running(db: Database, steps: Steps) -> AsyncIterator[Sequencer]:
 async def looked(steps: Steps, times: int) -> None:
     async with asyncio.timeout(10):
         while steps.looks < times:
-            await asyncio.sleep(0.001)
+            steps.looked.clear()
+            await steps.looked.wait()
 
 
 async def test_all_that_is_due_is_done_at_once(db: Database) -> None:

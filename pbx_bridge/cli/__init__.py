@@ -30,6 +30,10 @@ COMMANDS = {
     "gateways": ("gateways", "Show how each gateway stands, and what went through it."),
     "alerts": ("alerting", "List what staff were told, take an alert, or test every channel."),
     "webhooks": ("webhooks", "Show the webhooks and what they were told; test, replay, a secret."),
+    "connectors": (
+        "connectors",
+        "Show the CRMs and what they were told; check one, find a number.",
+    ),
     "send-test": ("sending", "Send one text through the gateway."),
     "record": ("captures", "Capture what the PBX says into a file."),
     "replay": ("captures", "Judge captured calls by today's rules; send nothing."),

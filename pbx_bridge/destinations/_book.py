@@ -1,17 +1,20 @@
 """How anything gets into a CRM: find the person, make one if that is wanted, write it down once."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import tzinfo
-from typing import Any, Protocol
+from typing import Any, Self
 
+from pbx_bridge import ports
 from pbx_bridge.core import number
 from pbx_bridge.core.customer import CustomerStatus
 from pbx_bridge.core.delivery import Accepted, SendResult
 from pbx_bridge.core.happening import Happening
 from pbx_bridge.core.text import clean
-from pbx_bridge.destinations._activity import Activity, Kind, activity_of
-from pbx_bridge.destinations._http import NotDone
+from pbx_bridge.destinations._activity import KINDS, Activity, Kind, activity_of
+from pbx_bridge.destinations._http import Api, NotDone
+from pbx_bridge.destinations._settings import Common
+from pbx_bridge.ports import DestinationProblem
 
 #: Of a name or status that a CRM tells.
 LONGEST = 200
@@ -30,42 +33,77 @@ class Person:
         return CustomerStatus(remote_id=self.remote_id, name=self.name, status=self.status)
 
 
-class Book(Protocol):
-    """What a connector can do with its CRM. All of it raises `NotDone` when it cannot."""
+class Connector(ports.Crm, ABC):
+    """One CRM, by what it alone can do: five methods, which raise `NotDone` when they cannot."""
 
+    kinds = KINDS
+
+    def __init__(self, settings: Common, around: ports.Surroundings, api: Api) -> None:
+        self._common = settings
+        self._around = around
+        self._api = api
+
+    @abstractmethod
     async def person(self, e164: str) -> Person | None:
         """Find who has this number."""
 
+    @abstractmethod
     async def add(self, activity: Activity) -> Person:
         """Make a record of who called or wrote."""
 
+    @abstractmethod
     async def entry(self, activity: Activity, person: Person) -> str:
         """Give the id of the entry that there is already; empty if there is none."""
 
+    @abstractmethod
     async def write(self, activity: Activity, person: Person) -> str:
         """Make the entry and give its id."""
 
+    @abstractmethod
+    async def seen(self) -> str:
+        """Read one of each kind that is needed, and tell what could be read."""
 
-async def tell(
-    book: Book, happening: Happening, zone: tzinfo, *, create: bool, bodies: bool
-) -> SendResult:
-    """Bring a happening into a CRM, however often it is told.
+    async def __aenter__(self) -> Self:
+        self._api.open()
+        return self
 
-    Nobody is made of a text that we sent: the call or reply before it did that, or nobody was
-    wanted. What nobody there is the subject of, is not written down.
-    """
-    activity = activity_of(happening, zone, bodies=bodies)
-    if activity is None:
-        return Accepted("")
-    try:
-        person = await book.person(activity.number)
-        if person is None:
-            if not create or activity.kind is Kind.TEXT_OUT:
-                return Accepted("")
-            person = await book.add(activity)
-        return Accepted(await book.entry(activity, person) or await book.write(activity, person))
-    except NotDone as stopped:
-        return stopped.result
+    async def __aexit__(self, *exc: object) -> None:
+        await self._api.close()
+
+    async def deliver(self, happening: Happening) -> SendResult:
+        """Bring a happening into the CRM, however often it is told.
+
+        Nobody is made of a text that we sent: the call or reply before it did that, or nobody was
+        wanted. What nobody there is the subject of, is not written down.
+        """
+        activity = activity_of(happening, self._around.zone, bodies=self._common.log_bodies)
+        if activity is None:
+            return Accepted("")
+        try:
+            person = await self.person(activity.number)
+            if person is None:
+                if not self._common.create or activity.kind is Kind.TEXT_OUT:
+                    return Accepted("")
+                person = await self.add(activity)
+            there = await self.entry(activity, person)
+            return Accepted(there or await self.write(activity, person))
+        except NotDone as stopped:
+            return stopped.result
+
+    async def status(self, number: str) -> CustomerStatus | None:
+        try:
+            person = await self.person(number)
+        except NotDone as stopped:
+            raise DestinationProblem(stopped.result.reason) from None
+        return None if person is None else person.as_status()
+
+    async def check(self) -> str:
+        """Read only: that we may write shows when something is written."""
+        try:
+            seen = await self.seen()
+        except NotDone as stopped:
+            raise DestinationProblem(stopped.result.reason) from None
+        return f"{self._api.vendor.name} shows us {seen}; that we may write shows with the first"
 
 
 def spellings(e164: str) -> tuple[str, ...]:

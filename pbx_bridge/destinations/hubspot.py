@@ -18,16 +18,13 @@ from pydantic import Field
 
 from pbx_bridge import ports
 from pbx_bridge.core import number
-from pbx_bridge.core.customer import CustomerStatus
-from pbx_bridge.core.delivery import Deferred, Rejected, SendResult
-from pbx_bridge.core.happening import Happening
-from pbx_bridge.destinations._activity import KINDS, Activity, Kind
-from pbx_bridge.destinations._book import Person, of_number, spellings, tell, words
+from pbx_bridge.core.delivery import Deferred, Rejected
+from pbx_bridge.destinations._activity import Activity, Kind
+from pbx_bridge.destinations._book import Connector, Person, of_number, spellings, words
 from pbx_bridge.destinations._http import Api, NotDone, Vendor, nonsense
 from pbx_bridge.destinations._oauth import Fixed
 from pbx_bridge.destinations._settings import Common, FieldName, Place
 from pbx_bridge.gateways._number import E164
-from pbx_bridge.ports import DestinationProblem
 from pbx_bridge.secret import Secret
 
 __all__ = ["Destination", "Settings"]
@@ -70,58 +67,30 @@ class Settings(Common):
     base_url: Place = "https://api.hubapi.com"
 
 
-class Destination(ports.Crm):
+class Destination(Connector):
     """One HubSpot account."""
 
-    kinds = KINDS
-
     def __init__(self, settings: Settings, around: ports.Surroundings = ports.ALONE) -> None:
+        access = Fixed(settings.base_url, settings.token)
+        super().__init__(settings, around, Api(VENDOR, access, settings.timeout))
         self.settings = settings
-        self._around = around
-        self._api = Api(VENDOR, Fixed(settings.base_url, settings.token), settings.timeout)
         self._begun: datetime = around.now()
         self._tried: dict[str, datetime] = {}  #: when the making of what was attempted
         self._made: dict[str, str] = {}  #: ids of what was made, which searches may not find yet
 
     async def __aenter__(self) -> Self:
-        self._api.open()
         self._begun = self._around.now()
-        return self
+        return await super().__aenter__()
 
-    async def __aexit__(self, *exc: object) -> None:
-        await self._api.close()
-
-    async def deliver(self, happening: Happening) -> SendResult:
-        settings = self.settings
-        return await tell(
-            self,
-            happening,
-            self._around.zone,
-            create=settings.create,
-            bodies=settings.log_bodies,
-        )
-
-    async def status(self, number: str) -> CustomerStatus | None:
-        try:
-            person = await self.person(number)
-        except NotDone as stopped:
-            raise DestinationProblem(stopped.result.reason) from None
-        return None if person is None else person.as_status()
-
-    async def check(self) -> str:
-        """Read a contact, a call and a text; writing shows only when something is written."""
+    async def seen(self) -> str:
         unique = self.settings.unique_property
-        try:
-            found = await self._search("contacts", {"limit": 1})
-            for kind in ("calls", "communications"):
-                await self._search(kind, {"limit": 1})
-                if unique is not None:  # 404: it takes no value twice, and has not this one
-                    await self._by_property(kind, "none")
-        except NotDone as stopped:
-            raise DestinationProblem(stopped.result.reason) from None
+        found = await self._search("contacts", {"limit": 1})
+        for kind in ("calls", "communications"):
+            await self._search(kind, {"limit": 1})
+            if unique is not None:  # 404: it takes no value twice, and has not this one
+                await self._by_property(kind, "none")
         total = found.get("total")
-        known = f"{total} contacts" if isinstance(total, int) else "contacts"
-        return f"HubSpot shows us {known}, calls and texts; that we may write shows with the first"
+        return f"{total if isinstance(total, int) else 'the'} contacts, calls and texts"
 
     async def person(self, e164: str) -> Person | None:
         found = await self._search("contacts", contact_search(e164, self.settings))

@@ -9,21 +9,18 @@ entry has its mark in its title. With `unique_field` Zoho itself takes no missed
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, Self
+from typing import Any, Literal
 from urllib.parse import quote
 
 from pydantic import Field
 
 from pbx_bridge import ports
-from pbx_bridge.core.customer import CustomerStatus
-from pbx_bridge.core.delivery import Deferred, Rejected, SendResult
-from pbx_bridge.core.happening import Happening
-from pbx_bridge.destinations._activity import KINDS, Activity, Kind
-from pbx_bridge.destinations._book import Person, of_number, spellings, tell, words
+from pbx_bridge.core.delivery import Deferred, Rejected
+from pbx_bridge.destinations._activity import Activity, Kind
+from pbx_bridge.destinations._book import Connector, Person, of_number, spellings, words
 from pbx_bridge.destinations._http import Answer, Api, NotDone, Vendor, nonsense
 from pbx_bridge.destinations._oauth import Tokens
 from pbx_bridge.destinations._settings import Common, FieldName, FieldPath, Place
-from pbx_bridge.ports import DestinationProblem
 from pbx_bridge.secret import Secret
 
 __all__ = ["Destination", "Settings"]
@@ -97,14 +94,10 @@ class Settings(Common):
     )
 
 
-class Destination(ports.Crm):
+class Destination(Connector):
     """One organisation in Zoho CRM, as one user of it."""
 
-    kinds = KINDS
-
     def __init__(self, settings: Settings, around: ports.Surroundings = ports.ALONE) -> None:
-        self.settings = settings
-        self._around = around
         accounts, api = CENTRES[settings.data_centre]
         place = settings.api_url or api
         access = Tokens(
@@ -122,41 +115,17 @@ class Destination(ports.Crm):
             now=around.now,
             busy=frozenset({"Access Denied"}),  # too many tokens in ten minutes
         )
-        self._api = Api(VENDOR, access, settings.timeout)
+        super().__init__(settings, around, Api(VENDOR, access, settings.timeout))
+        self.settings = settings
 
-    async def __aenter__(self) -> Self:
-        self._api.open()
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        await self._api.close()
-
-    async def deliver(self, happening: Happening) -> SendResult:
-        settings = self.settings
-        return await tell(
-            self, happening, self._around.zone, create=settings.create, bodies=settings.log_bodies
-        )
-
-    async def status(self, number: str) -> CustomerStatus | None:
-        try:
-            person = await self.person(number)
-        except NotDone as stopped:
-            raise DestinationProblem(stopped.result.reason) from None
-        return None if person is None else person.as_status()
-
-    async def check(self) -> str:
-        """Read one of each; writing shows only when something is written."""
+    async def seen(self) -> str:
+        fields = ", ".join(("id", self.settings.status_field, *self.settings.phone_fields))
         unique = self.settings.unique_field or "id"
-        try:
-            fields = ", ".join(("id", self.settings.status_field, *self.settings.phone_fields))
-            await self._query(f"select {fields} from Contacts where id is not null limit 1")  # noqa: S608
-            if self.settings.leads:
-                await self._query("select id from Leads where id is not null limit 1")
-            await self._query(f"select {unique} from Calls where id is not null limit 1")  # noqa: S608
-        except NotDone as stopped:
-            raise DestinationProblem(stopped.result.reason) from None
-        seen = "contacts, leads and calls" if self.settings.leads else "contacts and calls"
-        return f"Zoho CRM shows us {seen}; that we may write shows with the first"
+        await self._query(f"select {fields} from Contacts where id is not null limit 1")  # noqa: S608
+        if self.settings.leads:
+            await self._query("select id from Leads where id is not null limit 1")
+        await self._query(f"select {unique} from Calls where id is not null limit 1")  # noqa: S608
+        return "contacts, leads and calls" if self.settings.leads else "contacts and calls"
 
     async def person(self, e164: str) -> Person | None:
         status_field = self.settings.status_field

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, select
 
 from pbx_bridge.core.delivery import State
 from pbx_bridge.core.redelivery import OPEN
+from pbx_bridge.store import crm
 from pbx_bridge.store.schema import (
     alert,
     booking,
@@ -36,7 +37,7 @@ class Retention:
 
     A call takes its steps and decisions with it; `calls` counts also for tasks and bookings.
     `messages` counts also for replies, receipts, alerts, events and voicemail messages, which have
-    the same words in them.
+    the same words in them, and for what a CRM said of a caller.
     """
 
     calls: int = 365
@@ -64,6 +65,7 @@ def prune(tx: Connection, now: datetime, keep: Retention, batch: int = BATCH) ->
     deleted += _delete(tx, alert, told & (alert.c.at < words), batch)
     deleted += _delete(tx, receipt, receipt.c.message.is_(None) & (receipt.c.at < words), batch)
     deleted += _delete(tx, event, event.c.id.not_in(_still_told()) & (event.c.at < words), batch)
+    deleted += crm.forget(tx, words)
     deleted += _delete(
         tx, call, ended_calls & (call.c.began < now - timedelta(days=keep.calls)), batch
     )

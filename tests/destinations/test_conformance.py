@@ -1,5 +1,6 @@
 """What every connector does, whichever CRM it is: on a fake of each that keeps what it gets."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from datetime import timedelta
@@ -12,7 +13,10 @@ from pbx_bridge.core import number
 from pbx_bridge.core.delivery import Accepted, Blame, Deferred, Rejected, SendResult, Uncertain
 from pbx_bridge.core.happening import Happened, Happening
 from pbx_bridge.core.samples import sample
+from pbx_bridge.outgoing import Outgoing
 from pbx_bridge.ports import Crm, DestinationProblem
+from pbx_bridge.store import events
+from pbx_bridge.store.db import Database
 from tests.destinations.hubspots import FakeHubSpot
 from tests.destinations.office import (
     CALLER,
@@ -219,6 +223,40 @@ async def test_accepted_and_delivered_are_one_entry_and_what_failed_is_another(
         await deliver(crm, fake.clock, text("undelivered", detail="a landline"), text("failed"))
     assert len(fake.entries) == 2
     assert "a landline" in fake.texts()[1]
+
+
+async def test_the_loop_and_a_replay_leave_one_entry(
+    strict: tuple[FakeCrm, dict[str, Any]], db: Database
+) -> None:
+    """Out of the database, by the loop that tells all destinations."""
+    fake, changes = strict
+    fake.know(CALLER)
+    told = [missed_call(), text("accepted"), text("delivered"), reply()]
+    for happening in told:
+        await db.run(lambda tx, one=happening: events.record(tx, one, ["crm"], NOON))  # type: ignore[misc]
+    async with fake.connected(**changes) as crm:
+        for _ in range(2):
+            fake.clock.forward(minutes=2)
+            settled = asyncio.Queue[str]()
+            outgoing = Outgoing(
+                db, now=fake.clock, jitter=lambda: 0.0, checkpoint=settled.put_nowait
+            )
+            outgoing.attach({"crm": crm})
+            async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+                running = tasks.create_task(outgoing.run())
+                for _ in told:
+                    while await settled.get() != "delivery_settled":
+                        pass
+                await outgoing.drain(timedelta(seconds=5))
+                await running
+            count = await db.read(lambda tx: events.counts(tx, NOON)["crm"])
+            assert (count.delivered, count.failed) == (4, 0)
+            now = fake.clock()
+            again = await db.run(
+                lambda tx, at=now: events.replay(tx, "crm", NOON, crm.kinds, now=at)  # type: ignore[misc]
+            )
+            assert again == 4
+    assert len(fake.entries) == 3
 
 
 # What is private, and what is hostile.

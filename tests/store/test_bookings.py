@@ -13,7 +13,7 @@ from tests.store.examples import CALLER, NOON, minutes
 DAY = timedelta(days=1)
 
 
-def insert(tx: Connection, **changes: Any) -> int | None:
+def insert(tx: Connection, **changes: Any) -> BookingRecord | None:
     values: dict[str, Any] = {
         "key": "k1", "number": CALLER, "at": NOON, "starts_at": NOON + DAY, "source": "cal.com",
     }  # fmt: skip
@@ -21,9 +21,10 @@ def insert(tx: Connection, **changes: Any) -> int | None:
 
 
 async def test_a_booking_is_written_down_once(db: Database) -> None:
-    assert await db.run(insert) == 1
+    made = await db.run(insert)
+    assert made is not None
     assert await db.run(lambda tx: insert(tx, at=NOON + DAY)) is None
-    assert await db.read(lambda tx: bookings.last(tx, CALLER, NOON)) == BookingRecord(
+    assert await db.read(lambda tx: bookings.last(tx, CALLER, NOON)) == made == BookingRecord(
         row_id=1, key="k1", number=CALLER, at=NOON, starts_at=NOON + DAY, source="cal.com",
         detail="",
     )  # fmt: skip
