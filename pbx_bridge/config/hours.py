@@ -53,8 +53,7 @@ def _region(value: object, info: ValidationInfo) -> Region:
     country, _, region = value.partition("-")
     known = holidays.regions(own or "")
     if not region and value in known and value != own:
-        also = " may be a country, too;" if holidays.is_known(value) else ""
-        raise ValueError(f'not a country with its region;{also} "{own}-{known[value]}"')
+        raise ValueError(f'a region of {own}; write "{own}-{known[value]}"')
     if not holidays.is_known(country):
         raise ValueError(f"no country whose holidays are known; {right}")
     regions = holidays.regions(country)

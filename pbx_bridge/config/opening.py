@@ -201,6 +201,7 @@ def _range(written: str, place: int) -> tuple[str, tuple[int, int]]:
     first, second = _DASH.split(written, maxsplit=1)
     begins, ends = _clock(first, place), _clock(second, place)
     start = _minutes(begins, _half(begins, ends))
+    start = 0 if start == _MIDNIGHT else start
     end = _minutes(ends, ends["half"] or _half(ends, begins, after=start))
     if end <= start and not begins["half"] and not ends["half"] and _small(begins, ends):
         raise _Ambiguous(
