@@ -34,7 +34,7 @@ from pbx_bridge.store.contacts import ContactRecord
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.problem import StoreProblem
 
-KINDS = click.Choice(sorted((*CONTACT_KINDS, CallerKind.KNOWN)))
+KINDS = click.Choice(sorted(kind.value for kind in (*CONTACT_KINDS, CallerKind.KNOWN)))
 #: Entries that are named one by one.
 _MOST_NAMED = 30
 

@@ -177,14 +177,14 @@ class ContactSync:
         )
 
     async def _take(self, source: Source, news: News, outcome: Outcome) -> None:
-        """Write down what a source tells, the entries that are gone last."""
+        """Write down what a source tells."""
         outcome.words += news.remarks
         told = list(news.told)
-        while told:
+        while told and not news.known:  # for the first time, that may be very many
             some, told = told[:_TOGETHER], told[_TOGETHER:]
             outcome.add(*await self._merge(source, some))
-        if news.gone:
-            outcome.add(*await self._merge(source, (), news.gone))
+        if told or news.gone:
+            outcome.add(*await self._merge(source, told, news.gone))
 
     async def _merge(
         self, source: Source, told: Sequence[Told], gone: Collection[str] = ()

@@ -29,5 +29,7 @@ contacts = st.builds(
     email=st.sampled_from(["", "ann@example.com", "Ann.Baker+x@Example.COM", "no address"]),
     owner=texts,
     notes=texts,
-    numbers=st.dictionaries(numbers, texts | st.sampled_from(["mobile", "work", "fax"]), max_size=3),
+    numbers=st.dictionaries(
+        numbers, texts | st.sampled_from(["mobile", "work", "fax"]), max_size=3
+    ),
 ).map(tidied)
