@@ -249,8 +249,11 @@ class _Table:
         return row
 
     def last(self, standing: Standing, uid: str) -> Origin | None:
-        """Give what an entry said about a contact before this reading."""
-        return self._last.get(uid) if standing.origin(self.source, uid) is not None else None
+        """Give what an entry said about a contact before this reading, perhaps by another id."""
+        if standing.origin(self.source, uid) is not None:
+            return self._last.get(uid)
+        moved = (o for o in standing.origins if o.source == self.source and o.uid in self._gone)
+        return next(moved, None)
 
     def of_uid(self, uid: str) -> Standing | None:
         row = self._by_uid.get(uid)
@@ -354,7 +357,7 @@ def _step(table: _Table, told: Told, *, by_email: bool) -> Step | Skipped:
 def _merged(table: _Table, target: Standing | None, told: Told, uid: str) -> Step:
     here = target or Standing(row_id=0, contact=NOBODY)
     last = table.last(here, uid)
-    own = here.origin(table.source, uid)
+    own = here.origin(table.source, uid) or last
     merged = merge(
         told.said,
         last.said if last else None,
