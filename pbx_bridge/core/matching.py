@@ -364,7 +364,7 @@ def _merged(table: _Table, target: Standing | None, told: Told, uid: str) -> Ste
         here.contact,
         edited=here.edited,
         suggested=here.suggested,
-        others=[o.said for o in here.origins if o is not own],
+        others=[o.said for o in here.origins if o is not own and _is_another(o, table.source)],
     )
     # What it told in an earlier reading and is silent about now is not forgotten.
     said = _together(last.said, told.said) if last else told.said
@@ -376,6 +376,11 @@ def _merged(table: _Table, target: Standing | None, told: Told, uid: str) -> Ste
         conflicts=merged.conflicts,
         line=told.line,
     )
+
+
+def _is_another(origin: Origin, source: str) -> bool:
+    """Tell whether an origin has a say of its own; all files are one source, the last counts."""
+    return not origin.source == source == FILE
 
 
 def _others(table: _Table, told: Told, found: Iterable[Standing]) -> list[Standing]:

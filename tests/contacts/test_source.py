@@ -81,7 +81,7 @@ async def test_only_what_changed_is_told(file: File, http: aiohttp.ClientSession
     assert (second.gone, second.known, second.shrinks) == (frozenset(), 2, False)
     file.say(ANN)
     third = await news(file, http, known)
-    assert (third.gone, third.shrinks) == ({"tel:+12125550102"}, False)
+    assert (third.gone, third.shrinks) == (frozenset({"tel:+12125550102"}), False)
 
 
 async def test_ids_of_the_file_s_own_count(file: File, http: aiohttp.ClientSession) -> None:

@@ -132,6 +132,12 @@ def test_an_id_that_a_book_has_no_more_does_not_either() -> None:
     assert rows(plan(BOOK, [told("new", having(A, C))], [known])) == [None]  # it is still there
 
 
+def test_one_that_was_moved_and_changed_is_followed() -> None:
+    known = standing(1, ANN, origin("old", ANN))
+    (step,) = plan(BOOK, [told("new", replace(ANN, name="Anna"))], [known], gone=["old"]).steps
+    assert (step.row_id, step.contact.name, step.conflicts) == (1, "Anna", ())
+
+
 def test_an_entry_that_is_told_twice_counts_once() -> None:
     made = plan(BOOK, [told("1", ANN, line=2), told("1", BOB, line=9)], [])
     assert made.skipped == (Skipped(9, "Bob", "told twice; see line 2"),)
@@ -166,6 +172,17 @@ def test_what_a_later_file_is_silent_about_is_not_forgotten() -> None:
     (step,) = plan(FILE, [phones], [known]).steps
     assert step.contact == ANN
     assert step.origin.said == Statement(ANN)
+
+
+def test_what_one_file_tells_no_more_another_does_not_keep() -> None:
+    """Files are one source, of which the last word counts; an address book has a word too."""
+    tagged = having(A, name="Ann", tags=frozenset({"vip"}))
+    entry = told("1", having(A, name="Ann"))
+    files = standing(1, tagged, origin("1", tagged, FILE), origin(f"tel:{A}", tagged, FILE))
+    assert plan(FILE, [entry], [files]).steps[0].contact.tags == frozenset()
+    both = standing(1, tagged, origin("1", tagged, FILE), origin("1", tagged))
+    assert plan(FILE, [entry], [both]).steps[0].contact.tags == {"vip"}
+    assert plan(BOOK, [entry], [both]).steps[0].contact.tags == {"vip"}
 
 
 def test_a_number_that_a_person_moved_is_not_asked_about_again() -> None:
