@@ -17,7 +17,8 @@ from sqlalchemy import Connection
 from pbx_bridge.clock import utc_now
 from pbx_bridge.contacts import files, table
 from pbx_bridge.contacts.reading import Manner
-from pbx_bridge.core.matching import FILE, Plan, plan
+from pbx_bridge.core.matching import Plan, plan
+from pbx_bridge.core.origin import FILE
 from pbx_bridge.core.told import Told
 from pbx_bridge.store import contact_origins, contacts
 from pbx_bridge.store.db import Database

@@ -25,8 +25,9 @@ from pbx_bridge.contacts.reading import LARGEST_FILE, Manner, Reading, Unreadabl
 from pbx_bridge.contacts.sync import ContactSync
 from pbx_bridge.contacts.web import SourceProblem
 from pbx_bridge.core.contact import CONTACT_KINDS, CallerKind
-from pbx_bridge.core.matching import FILE, Plan, Step
+from pbx_bridge.core.matching import Plan, Step
 from pbx_bridge.core.matching import plan as planned
+from pbx_bridge.core.origin import FILE
 from pbx_bridge.core.told import ALL_FIELDS
 from pbx_bridge.store import contact_origins, contact_sources, contacts
 from pbx_bridge.store.contact_sources import SourceState

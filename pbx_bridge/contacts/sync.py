@@ -20,8 +20,9 @@ from pbx_bridge.contacts.carddav import AddressBook, Card
 from pbx_bridge.contacts.reading import Unreadable
 from pbx_bridge.contacts.source import News, Source, SourceKind, book_news, file_news, of_card
 from pbx_bridge.contacts.web import SourceProblem, session
-from pbx_bridge.core.matching import Plan, plan, unheard
+from pbx_bridge.core.matching import Plan, plan
 from pbx_bridge.core.merge import Key
+from pbx_bridge.core.origin import unheard
 from pbx_bridge.core.told import Told
 from pbx_bridge.ports import Clock
 from pbx_bridge.store import contact_origins, contact_sources

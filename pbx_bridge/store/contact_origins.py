@@ -9,7 +9,8 @@ from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.dialects.sqlite import insert
 
 from pbx_bridge.core.contact import CallerKind, Contact
-from pbx_bridge.core.matching import FILE, Origin, Plan, Standing, called
+from pbx_bridge.core.matching import Plan, called
+from pbx_bridge.core.origin import FILE, Origin, Standing
 from pbx_bridge.core.told import Field, Statement, Told
 from pbx_bridge.store import contacts
 from pbx_bridge.store.contacts import ContactRecord, batches

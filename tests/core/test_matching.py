@@ -7,20 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pbx_bridge.core.contact import CallerKind, Contact
-from pbx_bridge.core.matching import (
-    CALL,
-    FILE,
-    Gone,
-    Origin,
-    Plan,
-    Skipped,
-    Standing,
-    called,
-    plan,
-    unheard,
-)
+from pbx_bridge.core.contact import Contact
+from pbx_bridge.core.matching import Gone, Plan, Skipped, called, plan
 from pbx_bridge.core.merge import Conflict, flat
+from pbx_bridge.core.origin import CALL, FILE, Origin, Standing
 from pbx_bridge.core.told import Field, Statement, Told
 
 A, B, C = "+12125550101", "+12125550102", "+12125550103"
@@ -255,33 +245,6 @@ def test_a_caller_id_makes_a_contact_or_names_one() -> None:
 )
 def test_else_it_does_nothing(known: Standing, name: str) -> None:
     assert called(known, A, name) is None
-
-
-def test_a_caller_id_s_name_gives_way_to_any_source_s() -> None:
-    step = called(None, A, "ANN B")
-    assert step is not None
-    known = standing(1, step.contact, step.origin)
-    assert known.suggested == {"name", f"numbers:{A}"}
-    made = plan(BOOK, [told("1", having(A, name="Ann Baker"))], [known])
-    assert made.steps[0].contact.name == "Ann Baker"
-    assert made.conflicts == []
-
-
-def test_but_not_once_a_source_or_a_person_has_said_the_same() -> None:
-    step = called(None, A, "Ann")
-    assert step is not None
-    said = standing(1, step.contact, step.origin, origin("1", having(A, name="Ann")))
-    assert said.suggested == frozenset()
-    by_hand = standing(1, step.contact, step.origin, edited="name")
-    assert by_hand.suggested == {f"numbers:{A}"}
-
-
-def test_what_a_source_has_not_heard_yet() -> None:
-    here = replace(ANN, name="Anne", tags=frozenset({"vip"}), kind=CallerKind.CUSTOMER)
-    fields = frozenset(Field) - {Field.KIND}
-    there = Origin(source=BOOK, uid="1", said=Statement(ANN, fields))
-    known = standing(1, here, there, edited="name tags:vip kind email owner")
-    assert unheard(known, there) == ("name", "tags:vip")
 
 
 uids = st.sampled_from(["1", "2", "3", "4"])

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection
 
 from pbx_bridge.core.contact import CallerKind, Contact
-from pbx_bridge.core.matching import FILE, plan
+from pbx_bridge.core.matching import plan
+from pbx_bridge.core.origin import FILE
 from pbx_bridge.core.told import ALL_FIELDS, Field, Statement, Told
 from pbx_bridge.store import contact_origins, contacts
 from pbx_bridge.store.contact_origins import STATEMENTS, Applied
