@@ -14,6 +14,7 @@ COMMANDS = {
     "demo": ("service", "See recorded real calls judged and texted, without PBX or account."),
     "check": ("trying", "Try configuration, database, PBX login and gateways; send nothing."),
     "probe": ("trying", "Watch a test call and propose the inbound settings for this PBX."),
+    "backtest": ("backtesting", "Show whom last month's missed calls would have texted, and why."),
     "templates": ("templates", "Show the texts as callers get them, with their price; try drafts."),
     "run": ("service", "Watch the PBX and text missed callers, until stopped."),
     "calls": ("listings", "List calls: what became of each, and whether it was texted."),
