@@ -14,6 +14,7 @@ COMMANDS = {
     "demo": ("service", "See recorded real calls judged and texted, without PBX or account."),
     "check": ("trying", "Try configuration, database, PBX login and gateways; send nothing."),
     "probe": ("trying", "Watch a test call and propose the inbound settings for this PBX."),
+    "backtest": ("backtesting", "Show whom last month's missed calls would have texted, and why."),
     "templates": ("templates", "Show the texts as callers get them, with their price; try drafts."),
     "rules": ("rules", "Read aloud what is done about which missed calls, step by step."),
     "hours": ("hours", "Show when somebody is there, line by line, and what closes you next."),
