@@ -16,10 +16,10 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from pbx_bridge.core.happening import Happening
-from pbx_bridge.core.policy import Rules
+from pbx_bridge.core.office import Rules
 from pbx_bridge.core.review import Figures, Looked, review
 from pbx_bridge.core.tracker import Inbound
+from pbx_bridge.core.unfolding import Happening
 from pbx_bridge.ledger import Ledger, Told
 from pbx_bridge.past import Past, Places
 from pbx_bridge.sources.records.account import Account

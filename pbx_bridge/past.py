@@ -19,8 +19,8 @@ from zoneinfo import ZoneInfo
 from pbx_bridge import recording
 from pbx_bridge.core.call import Call, OutboundCall, Reason
 from pbx_bridge.core.graph import endpoint_of
-from pbx_bridge.core.happening import Happening, in_order
 from pbx_bridge.core.tracker import CallTracker, Inbound
+from pbx_bridge.core.unfolding import Happening, in_order
 from pbx_bridge.secret import Secret
 from pbx_bridge.sources import recorded
 from pbx_bridge.sources.records import LONGEST_CALL, cdr, cel, lines, queue_log

@@ -18,9 +18,8 @@ from standardwebhooks import Webhook as Verifier
 
 from pbx_bridge.core.delivery import State
 from pbx_bridge.destinations.webhook import new_secret
-from tests.gateways.fakes import Behaviour, FakeTwilio, Request, Told, answer
 from tests.contacts.addressbook import PASSWORD, USER, Server, card
-from tests.gateways.fakes import Behaviour, FakeTwilio, Request
+from tests.gateways.fakes import Behaviour, FakeTwilio, Request, Told, answer
 from tests.service import ROOT, Office, office, pbx, until
 
 

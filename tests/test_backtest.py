@@ -22,7 +22,7 @@ from benchmarks.months import (
 from pbx_bridge.backtest import Outcome, backtest
 from pbx_bridge.config import defaults
 from pbx_bridge.core.limits import Budget, Limits
-from pbx_bridge.core.policy import LineRules, Rules
+from pbx_bridge.core.office import LineRules, Rules
 from pbx_bridge.core.pricing import PriceList
 from pbx_bridge.core.quiet import QuietHours
 from pbx_bridge.core.review import Figures

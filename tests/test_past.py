@@ -12,8 +12,8 @@ import pytest
 
 from benchmarks.months import Month, busy_month
 from pbx_bridge.core.call import CallBegan, CallEnded, OutboundCall
-from pbx_bridge.core.happening import Happening
 from pbx_bridge.core.tracker import Inbound
+from pbx_bridge.core.unfolding import Happening
 from pbx_bridge.past import Past, PastProblem, Places
 from pbx_bridge.secret import Secret
 from pbx_bridge.sources.records.account import Kind

@@ -14,13 +14,6 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from pbx_bridge import backtest as backtesting
 from pbx_bridge import clock, logs
-from pbx_bridge.cli.figures import (
-    cost,
-    figures_object,
-    period,
-    print_figures,
-    write_csv,
-)
 from pbx_bridge.cli.office import (
     CSV,
     QUEUE_LOG,
@@ -40,6 +33,13 @@ from pbx_bridge.cli.options import (
     json_option,
     run_async,
     told_plainly,
+)
+from pbx_bridge.cli.past_figures import (
+    cost,
+    figures_object,
+    period,
+    print_figures,
+    write_csv,
 )
 from pbx_bridge.cli.tables import print_json, print_line
 from pbx_bridge.core.picture import picture

@@ -16,7 +16,7 @@ from pbx_bridge.cli.options import CONFIG_PLACES, Misuse, find_pbx, load_config
 from pbx_bridge.config import defaults
 from pbx_bridge.config.values import Country, Pattern, TimeZone
 from pbx_bridge.core import number
-from pbx_bridge.core.policy import Rules
+from pbx_bridge.core.office import Rules
 from pbx_bridge.core.pricing import PriceList, to_micros
 from pbx_bridge.core.tracker import Inbound
 from pbx_bridge.past import Places

@@ -1,7 +1,7 @@
 """Every outcome has words."""
 
 from pbx_bridge.core.outcomes import TEXTED, WORDS, words
-from pbx_bridge.core.policy import SkipReason
+from pbx_bridge.core.skip import SkipReason
 
 
 def test_every_reason_not_to_text_has_words() -> None:

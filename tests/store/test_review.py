@@ -7,8 +7,8 @@ from sqlalchemy import Connection
 
 from pbx_bridge.core.afterwards import Dialled
 from pbx_bridge.core.call import Call, Disposition, OutboundCall
-from pbx_bridge.core.policy import Skip, SkipReason
 from pbx_bridge.core.review import Looked
+from pbx_bridge.core.skip import Skip, SkipReason
 from pbx_bridge.store import calls, outbox, review
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.messages import MessageRecord
