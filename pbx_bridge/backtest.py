@@ -23,7 +23,7 @@ from pbx_bridge.core.unfolding import Happening
 from pbx_bridge.ledger import Ledger, Told
 from pbx_bridge.past import Past, Places
 from pbx_bridge.sources.records.account import Account
-from pbx_bridge.store import outbox
+from pbx_bridge.store import followups, outbox
 from pbx_bridge.store import review as looking_back
 from pbx_bridge.store.db import Database
 
@@ -91,8 +91,8 @@ class _Run:
             self._do_due(tx, at)
             self._clock = max(self._clock, at)
             todo = self._ledger.record(tx, [Told(_PBX, "", what)], self._clock)
-            if todo.queued:
-                self._due = outbox.next_due(tx)
+            if todo.queued or todo.planned:
+                self._due = _next_due(tx)
 
     def end(self, tx: Connection) -> None:
         """Do what is still due after the last that happened."""
@@ -105,8 +105,14 @@ class _Run:
         """
         while self._due is not None and (until is None or self._due <= until):
             self._clock = max(self._clock, self._due)
+            self._ledger.do_due(tx, self._clock)
             outbox.claim_due(tx, self._clock, _MANY, self._ledger.recheck)
-            self._due = outbox.next_due(tx)
+            self._due = _next_due(tx)
+
+
+def _next_due(tx: Connection) -> datetime | None:
+    times = (outbox.next_due(tx), followups.next_due(tx))
+    return min((at for at in times if at is not None), default=None)
 
 
 def _look(  # noqa: PLR0913, PLR0917 - what there is to look at

@@ -465,7 +465,12 @@ def _fill(ballast: Path) -> None:
 
 # -- other programs -------------------------------------------------------------------------
 
-WEBHOOK = '[[webhooks]]\nname = "hook"\nurl = "{url}"\nsecret = "{secret}"\n'
+WEBHOOK = """[[webhooks]]
+name = "hook"
+url = "{url}"
+secret = "{secret}"
+events = ["message.changed"]
+"""
 SECRET = new_secret(b"s" * 24)
 
 

@@ -23,6 +23,7 @@ COMMANDS = {
     "explain": ("listings", "Show one call's timeline and every rule that judged it."),
     "messages": ("listings", "List messages and what became of them."),
     "replies": ("listings", "List what customers wrote, and how it was understood."),
+    "followups": ("followups", "Show what is under way for which caller; stop one."),
     "tasks": ("tasks", "See who still waits for a call; take one, put it off, close it."),
     "booked": ("bookings", "Write down that a caller booked."),
     "figures": ("figures", "Show how many missed callers were won back, and how sure that is."),

@@ -43,6 +43,17 @@ WORDS: Mapping[str, str] = {
     "daily_spending": "the day's spending limit was reached",
     "monthly_spending": "the month's spending limit was reached",
     "expired": "waited until it was too late",
+    "rule": "your rules say so",
+    "sequence": "the sequence has no text at once",
+    "held_out": "in the share that is not texted, to compare with",
+    "booked": "had booked before the text was due",
+    "task_closed": "somebody had closed the task",
+    "superseded": "called again before the text was due",
+    "by_hand": "stopped by somebody here",
+    "conditions": "the step's conditions did not hold",
+    "no_consent": "a further text needs consent there",
+    "no_address": "no e-mail address is known",
+    "not_configured": "the rules name something that is not configured",
 }
 
 
