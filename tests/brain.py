@@ -56,9 +56,13 @@ class Sent:
     message: MessageRecord
 
 
-def rules(zone: ZoneInfo = NEW_YORK, country: str = "US", **changes: Any) -> Rules:
+def rules(
+    zone: ZoneInfo = NEW_YORK, country: str = "US", region: str = "", **changes: Any
+) -> Rules:
     """Give the built-in rules and sequences of an office that is there from nine to five."""
-    schedule = Schedule(zone=zone, hours="Mo-Fr 09:00-17:00; PH off", country=country)
+    schedule = Schedule(
+        zone=zone, hours="Mo-Fr 09:00-17:00; PH off", country=country, region=region
+    )
     given: dict[str, Any] = {
         "country": country,
         "allowed_countries": frozenset(),
