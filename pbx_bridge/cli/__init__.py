@@ -16,6 +16,7 @@ COMMANDS = {
     "probe": ("trying", "Watch a test call and propose the inbound settings for this PBX."),
     "templates": ("templates", "Show the texts as callers get them, with their price; try drafts."),
     "rules": ("rules", "Read aloud what is done about which missed calls, step by step."),
+    "simulate": ("simulate", "Show what would be done about a call that you describe."),
     "run": ("service", "Watch the PBX and text missed callers, until stopped."),
     "calls": ("listings", "List calls: what became of each, and whether it was texted."),
     "explain": ("listings", "Show one call's timeline and every rule that judged it."),
