@@ -213,7 +213,8 @@ STRICT = replace(
     limits=replace(OWN_RULES.limits, per_number_per_day=1, per_number_per_week=3),
 )
 OFFICES = {"example": RULES, "own": OWN_RULES, "voicemail": AT_VOICEMAIL, "strict": STRICT,
-           "shadow": replace(OWN_RULES, shadow=True)}  # fmt: skip
+           "shadow": replace(OWN_RULES, shadow=True),
+           "without mail": replace(OWN_RULES, mail_route=())}  # fmt: skip
 
 
 @dataclass
@@ -414,6 +415,22 @@ def test_what_is_said_happens(words: str, office: str, tmp_path: Path) -> None:
     agree(read(words, NOW, rules.zone, KNOWN), rules, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("words", "office"),
+    [
+        ("customer, e-mail known", "without mail"),
+        ("customer", "shadow"),
+        ("left a message, phones rang for 5 s, after 20 s", "voicemail"),
+        ("agreed to texts, 22:30", "strict"),
+        ("3rd call within 60 s, abandoned after 5 s", "own"),
+        ("3rd call within 60 s, abandoned after 5 s", "shadow"),
+    ],
+)
+def test_it_happens_in_other_offices(words: str, office: str, tmp_path: Path) -> None:
+    rules = OFFICES[office]
+    agree(read(words, NOW, rules.zone, KNOWN), rules, tmp_path)
+
+
 _LENGTHS = st.none() | st.integers(0, 200).map(lambda seconds: timedelta(seconds=seconds))
 SCENARIOS = st.builds(
     Scenario,
@@ -499,7 +516,9 @@ def test_a_real_caller_may_have_a_follow_up_already(tmp_path: Path) -> None:
     assert found.joins == NOW - HOUR + timedelta(seconds=20)
     assert found.facts.calls == 2
     assert found.verdicts[-1].check == "cooling_down"
-    assert [step.step.name for step in found.steps] == ["text-2"]
+    # The mail is due while the caller rings again, and so is held.
+    assert [one.step.name for one in found.steps] == ["mail", "text-2"]
+    assert found.steps[0].due_at == NOW + timedelta(seconds=30)
 
 
 def test_a_follow_up_whose_sequence_is_gone_is_none(tmp_path: Path) -> None:

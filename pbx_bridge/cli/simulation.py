@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
-from pbx_bridge.cli.tables import print_line, print_table
+from pbx_bridge.cli.tables import print_line
 from pbx_bridge.core.aloud import duration_aloud, when_aloud
 from pbx_bridge.core.contact import CallerKind
 from pbx_bridge.core.pricing import from_micros
@@ -52,7 +52,7 @@ def print_simulation(found: Simulation, money: Money) -> None:
     _print_rules(found)
     _print_checks(found)
     _print_text(found, money)
-    _print_steps(found, money)
+    _print_steps(found)
 
 
 def _print_call(found: Simulation) -> None:
@@ -64,7 +64,7 @@ def _print_call(found: Simulation) -> None:
         "caller": f"{_WHO[found.caller]}, {call.caller.number}",
         "contact": ", ".join(filter(None, (who.name, who.email, *sorted(who.tags)))),
         "line": f"{name}{call.line}" if call.line else "none that is named",
-        "when": f"{_clock(call.began, zone)}, {_TRACKS[found.facts.track.value]}",
+        "when": f"{_clock(call.began, zone)} {zone}, {_TRACKS[found.facts.track.value]}",
         "became": f"{call.disposition}, {call.reason}, after {duration_aloud(lasted)}",
         "queue": ""
         if call.queue is None
@@ -129,8 +129,7 @@ def _counted(text: Text, money: Money) -> str:
     return f"{len(text.body)} characters, {text.counted.encoding}, {segments}, {price}"
 
 
-def _print_steps(found: Simulation, money: Money) -> None:
-    del money
+def _print_steps(found: Simulation) -> None:
     print_line("")
     if not found.follows:
         print_line("Nothing else is done about the call.")
@@ -146,14 +145,10 @@ def _print_steps(found: Simulation, money: Money) -> None:
             print_line(line)
     if found.replaces:
         print_line(f"It ends the sequence {found.replaces}, and what waits of it.")
-    print_table(
-        f"What follows, by the sequence {found.sequence}",
-        ("step", "when", "done", "what"),
-        [
-            (one.step.name, _both(one.due_at, found), _done(one, found), _what(one, found))
-            for one in found.steps
-        ],
-    )
+    print_line(f"What follows, by the sequence {found.sequence}")
+    for one in found.steps:
+        print_line(f"  {one.step.name:<9}{_both(one.due_at, found)}: {_done(one, found)}")
+        print_line(f"           {_what(one, found)}")
     if found.steps:
         print_line(STOPPED_BY)
 

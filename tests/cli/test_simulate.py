@@ -65,7 +65,7 @@ def test_a_call_is_told_from_its_rules_to_its_last_step(command: Run) -> None:
     assert said.startswith(
         "  caller:   a new caller, +12015550123\n"
         "  line:     Sales +12125550100\n"
-        "  when:     Sat 2026-11-28 14:05:00, at the weekend\n"
+        "  when:     Sat 2026-11-28 14:05:00 America/New_York, at the weekend\n"
         "  became:   missed, rang_cancelled, after 20 seconds\n"
         "  language: en\n"
         "\n"
@@ -77,7 +77,10 @@ def test_a_call_is_told_from_its_rules_to_its_last_step(command: Run) -> None:
     assert "The text, Sat 2026-11-28 14:05:40\n╭─ +12015550123 ─" in said
     assert "  45 characters, GSM-7, 1 segment, $0.0079\n" in said
     assert "What follows, by the sequence booking" in said
-    assert "no: no e-mail address is known (asked: an e-mail address is known)" in said
+    assert (
+        "  mail     Sat 2026-11-28 15:05:20:"
+        " no: no e-mail address is known (asked: an e-mail address is known)\n"
+    ) in said
     assert "at Sun 2026-11-29 09:00:00: it is night before that" not in said
     assert "late" not in said.lower()
     assert said.endswith("a booking, the task closed.\n")

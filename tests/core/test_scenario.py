@@ -138,6 +138,8 @@ def test_a_call_that_goes_to_voicemail_is_seen_there_first() -> None:
         ({"caller": CallerKind.ANONYMOUS}, ""),
         ({"reason": Reason.PERSON, "calls": 2}, "only missed calls"),
         ({"reason": Reason.BUSY, "calls": 2}, ""),
+        ({"calls": 3, "within": seconds(50)}, "one after the other"),
+        ({"calls": 3, "within": seconds(60)}, ""),
     ],
 )
 def test_what_cannot_be_is_told(given: dict[str, Any], said: str) -> None:
