@@ -225,7 +225,7 @@ class Real:
     rules: Rules
     now: datetime = NOW
     keys: Any = field(default_factory=count)
-    went_out: dict[str, datetime] = field(default_factory=dict)
+    planned: list[StepRecord] = field(default_factory=list)  #: when the last call was decided on
 
     def __post_init__(self) -> None:
         self.ledger = Ledger(self.rules, lambda: f"k-{next(self.keys)}", has_records=False)
@@ -265,7 +265,16 @@ class Real:
         if entered is not None:
             await self.tell(VoicemailReached(entered), entered.steps[-1].at)
         assert ended.ended is not None
-        await self.tell(CallEnded(ended), ended.ended)
+        if entered is not None and self._decides_at_voicemail():
+            self.planned = await self.db.read(_waiting)
+            await self.tell(CallEnded(ended), ended.ended)
+        else:
+            await self.tell(CallEnded(ended), ended.ended)
+            self.planned = await self.db.read(_waiting)
+
+    def _decides_at_voicemail(self) -> bool:
+        rule = self.rules.reasons.get(Reason.VOICEMAIL_HANGUP)
+        return rule is not None and rule.act_on is Moment.VOICEMAIL_ENTERED
 
     async def until(self, at: datetime | None) -> None:
         """Let time pass, with all that is due in it done at its time."""
@@ -279,8 +288,17 @@ class Real:
 
     def _work(self, tx: Connection) -> None:
         self.ledger.do_due(tx, self.now)
-        for row in outbox.claim_due(tx, self.now, 100, self.ledger.recheck):
-            self.went_out[row.step] = self.now
+        outbox.claim_due(tx, self.now, 100, self.ledger.recheck)
+
+
+def _steps(tx: Connection) -> list[StepRecord]:
+    newest = followups.recent(tx, limit=1)
+    return followups.steps_of(tx, newest[0].row_id) if newest else []
+
+
+def _waiting(tx: Connection) -> list[StepRecord]:
+    waiting = [step for step in _steps(tx) if step.state is PlannedState.WAITING]
+    return sorted(waiting, key=lambda step: step.due_at)
 
 
 def _next_due(tx: Connection) -> datetime | None:
@@ -310,28 +328,23 @@ async def really(imagined: Scenario, rules: Rules, folder: Path) -> Found:
         for call in every:
             await office.rings(call)
 
-        def look(tx: Connection) -> tuple[Explanation, list[StepRecord]]:
+        def look(tx: Connection) -> Explanation:
             record = stored_calls.latest(tx, "office", "imagined-0")
             assert record is not None
             found = stored_calls.explanation(tx, record.row_id)
             assert found is not None
-            newest = followups.recent(tx, limit=1)
-            return found, followups.steps_of(tx, newest[0].row_id) if newest else []
+            return found
 
-        found, planned = await db.read(look)
+        found = await db.read(look)
         await office.until(None)
-        _, steps = await db.read(look)
-        every_message = await db.read(lambda tx: stored_messages.recent(tx, limit=1000))
-        decision = found.decisions[0]
+        steps = await db.read(_steps)
+        messages = await db.read(lambda tx: stored_messages.recent(tx, limit=1000))
         return Found(
-            decision=decision,
+            decision=found.decisions[0],
             explanation=found,
-            planned=sorted(
-                (step for step in planned if step.state is PlannedState.WAITING),
-                key=lambda step: step.due_at,
-            ),
+            planned=office.planned,
             steps={step.name: step for step in steps},
-            messages={message.message_id: message for message in every_message},
+            messages={message.message_id: message for message in messages},
         )
 
 

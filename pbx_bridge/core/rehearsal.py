@@ -137,8 +137,7 @@ class Rehearsal:
             return at
 
         for text in self._texts:
-            if not self._rules.shadow:
-                text.goes_at = held(text.goes_at)
+            text.goes_at = held(text.goes_at)
         if self._current is not None:
             steps = (replace(step, due_at=held(step.due_at)) for step in self._current.steps)
             self._current = replace(self._current, steps=tuple(steps))
@@ -210,8 +209,7 @@ class Rehearsal:
         else:
             self._current, self._done = opens, set()
         if isinstance(decision, Send):
-            # In shadow mode nothing waits to be sent.
-            goes_at = facts.now if self._rules.shadow else max(decision.due_at, facts.now)
+            goes_at = max(decision.due_at, facts.now)
             self._texts.append(_Text(facts.now, goes_at, self._price(facts, decision.body)))
         return Judged(
             facts=facts,
@@ -382,8 +380,6 @@ class Rehearsal:
     def _looked_at_again(
         self, facts: Facts, number: Number, planned: Planned, price: int
     ) -> Skip | Defer | None:
-        if self._rules.shadow:  # what is not sent is not looked at either
-            return None
         return later.still_wanted(
             LaterFacts(
                 to=number.e164,
