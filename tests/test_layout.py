@@ -33,6 +33,8 @@ UNTESTED = {
     "cli/tables.py": "tried through the commands",
     "cli/objects.py": "tried through the commands",
     "cli/explanation.py": "tried through the commands",
+    "cli/simulation.py": "tried through cli/test_simulate.py",
+    "core/rehearsal.py": "held to the ledger's answers by test_simulate.py",
     "cli/service.py": "thin: see test_app.py, cli/test_playing.py",
 }
 #: Test modules that are about no single module, and what they are about.
