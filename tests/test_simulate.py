@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
+from functools import partial
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -260,17 +261,19 @@ class Real:
 
     async def rings(self, ended: Call) -> None:
         began = replace(ended, ended=None, steps=(), queue=None)
+        await self.until(ended.began)
+        before = {step.row_id for step in await self.db.read(_settled)}
         await self.tell(CallBegan(began), ended.began)
         entered = scenario.entering_voicemail(ended)
         if entered is not None:
             await self.tell(VoicemailReached(entered), entered.steps[-1].at)
         assert ended.ended is not None
         if entered is not None and self._decides_at_voicemail():
-            self.planned = await self.db.read(_waiting)
+            self.planned = await self.db.read(partial(_planned, before=before))
             await self.tell(CallEnded(ended), ended.ended)
         else:
             await self.tell(CallEnded(ended), ended.ended)
-            self.planned = await self.db.read(_waiting)
+            self.planned = await self.db.read(partial(_planned, before=before))
 
     def _decides_at_voicemail(self) -> bool:
         rule = self.rules.reasons.get(Reason.VOICEMAIL_HANGUP)
@@ -296,9 +299,14 @@ def _steps(tx: Connection) -> list[StepRecord]:
     return followups.steps_of(tx, newest[0].row_id) if newest else []
 
 
-def _waiting(tx: Connection) -> list[StepRecord]:
-    waiting = [step for step in _steps(tx) if step.state is PlannedState.WAITING]
-    return sorted(waiting, key=lambda step: step.due_at)
+def _settled(tx: Connection) -> list[StepRecord]:
+    return [step for step in _steps(tx) if step.state is not PlannedState.WAITING]
+
+
+def _planned(tx: Connection, *, before: set[int]) -> list[StepRecord]:
+    """Give the steps that a call led to, also those that were done at once."""
+    planned = [step for step in _steps(tx) if step.row_id not in before]
+    return sorted(planned, key=lambda step: step.due_at)
 
 
 def _next_due(tx: Connection) -> datetime | None:
