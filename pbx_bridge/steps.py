@@ -385,7 +385,7 @@ class Steps:
             step=definition.name,
             follow_up=told.row_id,
             number=told.recipient,
-            words=words.for_staff(facts, definition) if definition.words else "",
+            words=words.for_staff(facts, definition),
             line=told.line,
             rule=told.rule,
             sequence=told.sequence,

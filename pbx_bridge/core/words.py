@@ -2,9 +2,16 @@
 
 from pbx_bridge.core.acquaintance import greeting_name
 from pbx_bridge.core.facts import Facts
-from pbx_bridge.core.sequence import SequenceStep
+from pbx_bridge.core.sequence import Action, SequenceStep
 from pbx_bridge.core.text import LONGEST, fill, shorten
 from pbx_bridge.core.variables import in_words, of_call
+
+#: What steps for staff say that have no words of their own.
+USUAL_FOR_STAFF = {
+    Action.TASK: "Call {caller_name|the caller} back",
+    Action.ALERT: "{caller_name|A caller} ({caller}) still waits for a call back",
+    Action.WEBHOOK: "",
+}
 
 
 def text(facts: Facts, step: SequenceStep) -> str:
@@ -20,7 +27,7 @@ def mail(facts: Facts, step: SequenceStep) -> tuple[str, str]:
 
 def for_staff(facts: Facts, step: SequenceStep) -> str:
     """Give what a task or an alert says, in the office's own language."""
-    return " ".join(_filled(facts, step.words).split())
+    return " ".join(_filled(facts, step.words or USUAL_FOR_STAFF[step.action]).split())
 
 
 def _template(facts: Facts, step: SequenceStep) -> str:

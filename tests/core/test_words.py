@@ -5,6 +5,8 @@ from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from pbx_bridge.core import words
 from pbx_bridge.core.call import Caller
 from pbx_bridge.core.contact import Contact
@@ -63,6 +65,18 @@ def test_a_mail_has_a_subject_of_one_line() -> None:
 def test_what_is_for_staff_is_one_line_in_their_own_words() -> None:
     says = step("Call\n{caller} back", Action.TASK, translations={"es": "Llamar"})
     assert words.for_staff(facts(contact=Contact(language="es")), says) == "Call +12125550142 back"
+
+
+@pytest.mark.parametrize(
+    ("action", "said"),
+    [
+        (Action.TASK, "Call Ann back"),
+        (Action.ALERT, "Ann (+12125550142) still waits for a call back"),
+        (Action.WEBHOOK, ""),
+    ],
+)
+def test_what_is_usual_for_staff(action: Action, said: str) -> None:
+    assert words.for_staff(facts(), step(action=action)) == said
 
 
 def test_a_caller_without_a_number_is_called_what_came() -> None:
