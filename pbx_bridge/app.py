@@ -353,6 +353,7 @@ class Service:
         listeners = self._outgoing.attach(destinations)
         self._sender.listeners = self._conversation.listeners = listeners
         self._followup.listeners = self._endings.listeners = listeners
+        self._contacts.listeners = listeners
         self._crm.attach(self._config.crms(destinations))
 
     def _answers_itself(self, gateway: str) -> bool:

@@ -21,6 +21,7 @@ from pbx_bridge.cli.tables import local, print_line, print_table
 from pbx_bridge.config import Config
 from pbx_bridge.config.contacts import SourceSettings
 from pbx_bridge.contacts import files, table, words
+from pbx_bridge.contacts.news import tell_applied
 from pbx_bridge.contacts.reading import LARGEST_FILE, Manner, Reading, Unreadable
 from pbx_bridge.contacts.sync import ContactSync
 from pbx_bridge.contacts.web import SourceProblem
@@ -68,7 +69,9 @@ def import_(*, config_path: Path | None, file: BinaryIO, dry_run: bool, kind: st
 
     def write(tx: Connection) -> Plan:
         made = make(tx)
-        contact_origins.apply(tx, made, clock.utc_now())
+        now = clock.utc_now()
+        applied = contact_origins.apply(tx, made, now)
+        tell_applied(tx, applied, config.listeners(), now, FILE)
         return made
 
     async def work() -> Plan:
@@ -176,6 +179,7 @@ async def _sync(
     good = True
     async with Database.open(config.database.path) as database:
         reader = ContactSync(database, [], now=clock.utc_now)
+        reader.listeners = config.listeners()
         for settings in sources:
             source = settings.source(config.office.country)
             try:

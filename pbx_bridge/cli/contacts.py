@@ -25,6 +25,7 @@ from pbx_bridge.cli.options import (
 )
 from pbx_bridge.cli.tables import local, print_json, print_line, print_table
 from pbx_bridge.config import Config
+from pbx_bridge.contacts.news import CHANGED, CREATED, DELETED, tell
 from pbx_bridge.core import number, told
 from pbx_bridge.core.contact import NOBODY, CallerKind, Contact
 from pbx_bridge.core.merge import Key, number_key, tag_key
@@ -157,7 +158,13 @@ def add(
     if not contact.numbers and not contact.email:
         raise Misuse("neither a number nor an e-mail address; give --number or --email")
     by, now = getpass.getuser(), clock.utc_now()
-    record = _writing(config, lambda tx: stored.create(tx, contact, by=by, now=now))
+
+    def write(tx: Connection) -> ContactRecord:
+        made = stored.create(tx, contact, by=by, now=now)
+        tell(tx, CREATED, [(made.row_id, made.contact)], config.listeners(), now)
+        return made
+
+    record = _writing(config, write)
     print_line(f"contact {record.row_id}: {_called(record)}")
 
 
@@ -234,7 +241,11 @@ def merge(*, config_path: Path | None, kept: str, other: str) -> None:
         first, second = _find(tx, kept, config), _find(tx, other, config)
         if first.row_id == second.row_id:
             raise Misuse(f"{kept!r} and {other!r} are the same contact")
-        return stored.join(tx, first.row_id, second.row_id, now=clock.utc_now()), second
+        now = clock.utc_now()
+        joined = stored.join(tx, first.row_id, second.row_id, now=now)
+        tell(tx, CHANGED, [(joined.row_id, joined.contact)], config.listeners(), now)
+        tell(tx, DELETED, [(second.row_id, second.contact)], config.listeners(), now)
+        return joined, second
 
     record, gone = _writing(config, write)
     print_line(f"contact {gone.row_id} is part of contact {record.row_id} now: {_called(record)}")
@@ -250,6 +261,8 @@ def remove(*, config_path: Path | None, who: str) -> None:
     def write(tx: Connection) -> ContactRecord:
         record = _find(tx, who, config)
         stored.remove(tx, record.row_id)
+        those = [(record.row_id, record.contact)]
+        tell(tx, DELETED, those, config.listeners(), clock.utc_now())
         return record
 
     record = _writing(config, write)
@@ -266,7 +279,9 @@ def _edit(config: Config, who: str, change: Callable[[Contact], tuple[Contact, s
     def write(tx: Connection) -> ContactRecord:
         record = _find(tx, who, config)
         contact, decided = change(record.contact)
-        return stored.edit(tx, record.row_id, contact, by=by, now=now, decided=decided)
+        edited = stored.edit(tx, record.row_id, contact, by=by, now=now, decided=decided)
+        tell(tx, CHANGED, [(edited.row_id, edited.contact)], config.listeners(), now)
+        return edited
 
     record = _writing(config, write)
     print_line(f"contact {record.row_id}: {_called(record)}")

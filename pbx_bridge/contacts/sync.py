@@ -17,9 +17,11 @@ from sqlalchemy import Connection
 
 from pbx_bridge.contacts import words
 from pbx_bridge.contacts.carddav import AddressBook, Card
+from pbx_bridge.contacts.news import tell_applied
 from pbx_bridge.contacts.reading import Unreadable
 from pbx_bridge.contacts.source import News, Source, SourceKind, book_news, file_news, of_card
 from pbx_bridge.contacts.web import SourceProblem, session
+from pbx_bridge.core.happening import NOBODY_LISTENS
 from pbx_bridge.core.matching import Plan, plan
 from pbx_bridge.core.merge import Key
 from pbx_bridge.core.origin import unheard
@@ -82,6 +84,7 @@ class ContactSync:
         self._db = db
         self._sources = tuple(sources)
         self._now = now
+        self.listeners = NOBODY_LISTENS  #: replaced when the configuration is read again
 
     async def run(self) -> None:
         """Read each source when it is due, until cancelled."""
@@ -193,7 +196,10 @@ class ContactSync:
         def write(tx: Connection) -> tuple[Applied, Plan]:
             known = contact_origins.concerned(tx, source.name, told, gone=gone)
             made = plan(source.name, told, known, gone=gone)
-            return contact_origins.apply(tx, made, self._now()), made
+            now = self._now()
+            applied = contact_origins.apply(tx, made, now)
+            tell_applied(tx, applied, self.listeners, now, source.name)
+            return applied, made
 
         return await self._db.run(write)
 

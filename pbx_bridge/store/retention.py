@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Connection, Select, Table, select
 
 from pbx_bridge.core.delivery import State
+from pbx_bridge.core.follow_up import FollowUpState
 from pbx_bridge.core.redelivery import OPEN
 from pbx_bridge.store import crm
 from pbx_bridge.store.schema import (
@@ -18,6 +19,7 @@ from pbx_bridge.store.schema import (
     destination,
     event,
     event_delivery,
+    follow_up,
     gap,
     message,
     outbound_call,
@@ -35,7 +37,8 @@ BATCH = 500
 class Retention:
     """For how long what is kept, in days.
 
-    A call takes its steps and decisions with it; `calls` counts also for tasks and bookings.
+    A call takes its steps and decisions with it; `calls` counts also for follow-ups, tasks
+    and bookings.
     `messages` counts also for replies, receipts, alerts, events and voicemail messages, which have
     the same words in them, and for what a CRM said of a caller.
     """
@@ -73,6 +76,8 @@ def prune(tx: Connection, now: datetime, keep: Retention, batch: int = BATCH) ->
     ended_tasks = task.c.closed_at.is_not(None)
     deleted += _delete(tx, task, ended_tasks & (task.c.created_at < told_of), batch)
     deleted += _delete(tx, booking, booking.c.at < told_of, batch)
+    ended_follow_ups = follow_up.c.state != FollowUpState.OPEN.value
+    deleted += _delete(tx, follow_up, ended_follow_ups & (follow_up.c.opened_at < told_of), batch)
     deleted += _delete(
         tx, outbound_call, outbound_call.c.began < now - timedelta(days=keep.outbound_calls), batch
     )

@@ -8,15 +8,17 @@ from sqlalchemy import Connection, func, select
 from pbx_bridge.core.alerting import AlertKind
 from pbx_bridge.core.call import OutboundCall, Step, StepKind
 from pbx_bridge.core.delivery import Receipt, State
+from pbx_bridge.core.follow_up import PlannedState
 from pbx_bridge.core.reply import Meaning, Reply
-from pbx_bridge.store import calls, consents, feed, outbox, receipts, recordings, replies
+from pbx_bridge.store import calls, consents, feed, followups, outbox, receipts, recordings, replies
 from pbx_bridge.store import messages as stored_messages
 from pbx_bridge.store.alerts import raise_alert
 from pbx_bridge.store.consents import ConsentKind, ConsentRecord, ConsentSource
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.retention import Retention, prune
 from pbx_bridge.store.schema import alert, metadata
-from tests.store.examples import BOOT, CALLER, LIVE, MISSED, NOON, PBX, queue_message
+from tests.store.examples import BOOT, CALLER, LIVE, MISSED, NOON, PBX, minutes, queue_message
+from tests.store.test_followups import begin
 
 KEEP = Retention(calls=100, steps=10, messages=50, outbound_calls=20, gaps=30)
 
@@ -136,3 +138,19 @@ async def test_what_callers_said_is_forgotten_with_messages_or_with_its_call(db:
     longer = replace(KEEP, messages=1000)
     await db.run(lambda tx: prune(tx, NOON + timedelta(days=101), longer))
     assert await db.read(lambda tx: recordings.recent(tx, limit=9)) == []
+
+
+async def test_a_follow_up_goes_with_its_steps_once_it_has_ended(db: Database) -> None:
+    def work(tx: Connection) -> None:
+        ended, goes_on = begin(tx, 10), begin(tx, 10, line="another")
+        (step, _) = followups.due(tx, NOON + minutes(60), 9)
+        followups.settle(tx, step, PlannedState.DONE, NOON)
+        later = NOON + timedelta(days=40)
+        prune(tx, later, Retention(calls=30))
+        assert followups.get(tx, ended) is None
+        assert followups.steps_of(tx, ended) == []
+        told = followups.get(tx, goes_on)
+        assert told is not None
+        assert len(followups.steps_of(tx, goes_on)) == 1
+
+    await db.run(work)
