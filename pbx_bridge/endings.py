@@ -18,6 +18,7 @@ from pbx_bridge.core.skip import SkipReason
 from pbx_bridge.core.task import ClosedHow, Task
 from pbx_bridge.store import callers, calls, events, followups, tasks
 from pbx_bridge.store.bookings import BookingRecord
+from pbx_bridge.task_news import tell_closed
 
 #: News of a conversation that is older was found out later, from the PBX's records.
 FRESH = timedelta(minutes=5)
@@ -144,24 +145,7 @@ class Endings:
 
     def tell_closed(self, tx: Connection, task: Task, now: datetime) -> None:
         """Let other programs know of a task that has ended."""
-        told = payloads.task_closed(
-            self._new_key(),
-            at=now,
-            task=task.task_id,
-            title=task.title,
-            number=task.recipient,
-            how="" if task.closed_how is None else task.closed_how.value,
-            closed_by=task.closed_by,
-            note=task.notes,
-            name=task.name,
-            line=task.line,
-            calls=task.calls,
-            owner=task.owner,
-            due_at=task.due_at,
-            call_row=task.call_row,
-            follow_up=task.follow_up,
-        )
-        events.record(tx, told, self.listeners.of(Happened.TASK_CLOSED))
+        tell_closed(tx, task, self._new_key(), self.listeners, now)
 
     def _tell_stopped(self, tx: Connection, follow_up: int, now: datetime) -> None:
         names = self.listeners.of(Happened.FOLLOW_UP_STOPPED)

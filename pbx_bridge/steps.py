@@ -7,6 +7,7 @@ that none is done twice and none is lost, whenever the service stops.
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import structlog
 from sqlalchemy import Connection
@@ -27,6 +28,7 @@ from pbx_bridge.endings import Endings
 from pbx_bridge.store import calls, contacts, events, followups, outbox, tasks
 from pbx_bridge.store.alerts import raise_alert
 from pbx_bridge.store.followups import FollowUpRecord, StepRecord
+from pbx_bridge.task_news import tell_opened
 from pbx_bridge.todo import ToDo
 
 #: Steps that are done in one transaction: calls wait meanwhile.
@@ -270,24 +272,16 @@ class Steps:
             return objection
         number = facts.number
         assert number is not None  # noqa: S101 - not_a_number let it pass
-        route = self.rules.route_for(told.line)
-        return outbox.insert(
+        return self._queue(
             tx,
-            call_row=told.call_row,
-            step=f"{step.follow_up}-{definition.name}",
-            key=self._new_key(),
+            step,
+            told,
+            now,
             to=number.e164,
             body=words.text(facts, definition),
-            gateway=route[0],
-            route=route,
+            route=self.rules.route_for(told.line),
             region=number.region,
             stranger=facts.stranger,
-            line=told.line,
-            created_at=now,
-            due_at=now,
-            expires_at=step.expires_at,
-            shadow=self.rules.shadow,
-            follow_up=step.follow_up,
         )
 
     def _mail(  # noqa: PLR0913, PLR0917 - the step, and what it is about
@@ -308,15 +302,33 @@ class Steps:
         if objection is not None:
             return objection
         subject, body = words.mail(facts, definition)
-        return outbox.insert(
+        return self._queue(
             tx,
-            call_row=told.call_row,
-            step=f"{step.follow_up}-{definition.name}",
-            key=self._new_key(),
+            step,
+            told,
+            now,
             to=address,
             body=body,
             subject=subject,
             channel=Channel.EMAIL,
+            route=route,
+        )
+
+    def _queue(
+        self,
+        tx: Connection,
+        step: StepRecord,
+        told: FollowUpRecord,
+        now: datetime,
+        *,
+        route: tuple[str, ...],
+        **message: Any,
+    ) -> int | None:
+        return outbox.insert(
+            tx,
+            call_row=told.call_row,
+            step=f"{step.follow_up}-{step.name}",  # a call may be followed up anew
+            key=self._new_key(),
             gateway=route[0],
             route=route,
             line=told.line,
@@ -325,6 +337,7 @@ class Steps:
             expires_at=step.expires_at,
             shadow=self.rules.shadow,
             follow_up=step.follow_up,
+            **message,
         )
 
     def _task(  # noqa: PLR0913, PLR0917 - the call, and what it is about
@@ -353,21 +366,7 @@ class Steps:
             expires_at=now + self.rules.task_expires_after,
             owner=definition.owner or facts.who.owner,
         )
-        happening = payloads.task_opened(
-            self._new_key(),
-            at=now,
-            task=task.task_id,
-            title=task.title,
-            number=task.recipient,
-            name=task.name,
-            line=task.line,
-            calls=task.calls,
-            owner=task.owner,
-            due_at=task.due_at,
-            call_row=task.call_row,
-            follow_up=task.follow_up,
-        )
-        events.record(tx, happening, self._endings.listeners.of(Happened.TASK_OPENED))
+        tell_opened(tx, task, self._new_key(), self._endings.listeners, now)
 
     def _webhook(
         self,
