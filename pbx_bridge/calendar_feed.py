@@ -26,6 +26,7 @@ from pbx_bridge.secret import Secret
 #: Of a calendar, in bytes; and the seconds in which it has to be here, and to be understood.
 LARGEST = 5_000_000
 FETCH_SECONDS, EXPAND_SECONDS = 30.0, 30.0
+CPU_SECONDS = 10  #: of those, at work
 #: What is over by yesterday is of no use any more, nor what begins after a year.
 BEFORE, AHEAD = timedelta(days=1), timedelta(days=366)
 MOST_REDIRECTS = 5
@@ -95,8 +96,9 @@ async def expand(feed: Feed, body: str, now: datetime) -> tuple[Period, ...]:
 
     """
     first, last = (now - BEFORE).date(), (now + AHEAD).date()
+    limits = first.isoformat(), last.isoformat(), str(CPU_SECONDS)
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", str(Path(ics.__file__)), first.isoformat(), last.isoformat()),
+        *(sys.executable, "-I", str(Path(ics.__file__)), *limits),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,  # a traceback may tell what is in it

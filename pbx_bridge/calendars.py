@@ -101,7 +101,7 @@ class Calendars:
         at = self._now()
         wait = feed.every * (0.9 + 0.2 * self._chance())
         try:
-            known = await self._db.read(partial(_known, feed=feed))
+            known = await self._db.read(partial(known_of, feed=feed))
             try:
                 await self._renew(feed, known, at)
             except CalendarProblem as problem:
@@ -155,7 +155,7 @@ async def remembered(
     """Give what calendars close by what was last read of them."""
     closures = {}
     for feed in feeds:
-        known = await db.read(partial(_known, feed=feed))
+        known = await db.read(partial(known_of, feed=feed))
         if known is None or not known.body:
             continue
         try:
@@ -165,7 +165,7 @@ async def remembered(
     return closures
 
 
-def _known(tx: Connection, feed: Feed) -> FeedRecord | None:
+def known_of(tx: Connection, feed: Feed) -> FeedRecord | None:
     """Give what is kept of a feed, unless it is from another source."""
     record = stored.get(tx, feed.name)
     return record if record is not None and record.source == feed.source else None

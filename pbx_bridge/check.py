@@ -10,10 +10,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pbx_bridge import ports, proofs
+from pbx_bridge.calendar_feed import CalendarProblem, Feed, expand, fetch
 from pbx_bridge.clock import utc_now
 from pbx_bridge.config import Config, Pbx, Problem
 from pbx_bridge.config.sections import ConfiguredGateway
 from pbx_bridge.config.voicemail import TranscriberSettings
+from pbx_bridge.core.variables import in_words
 from pbx_bridge.ports import DestinationProblem, GatewayProblem
 from pbx_bridge.sources.ami import problems, snapshot
 from pbx_bridge.sources.ami.borrowed import borrowed
@@ -70,6 +72,9 @@ async def check(config: Config, doubtful: Sequence[Problem] = ()) -> AsyncIterat
         yield await _transcriber(config.transcriber)
     yield _hooks(config)
     yield _alerts(config)
+    yield _hours(config)
+    for feed in config.feeds():
+        yield await _calendar(feed)
 
 
 def _rules(config: Config, doubtful: Sequence[Problem]) -> Iterator[Finding]:
@@ -123,6 +128,26 @@ async def _transcriber(settings: TranscriberSettings) -> Finding:
         return _right("transcriber", f"{where} {await settings.build().check()}")
     except TranscriberProblem as problem:
         return _wrong("transcriber", f"{where}: {problem}")
+
+
+def _hours(config: Config) -> Finding:
+    office, now = config.opening_hours().office, utc_now()
+    if not office.hours:
+        return Finding(None, "hours", "somebody is always there: [hours] does not say when")
+    opens = office.next_open(now)
+    if opens is None:
+        return _wrong("hours", f"nobody is ever there within a year: {office.hours}")
+    there = in_words(opens, now, config.office.timezone, "en")
+    return _right("hours", f"{office.hours}; somebody is there {there or 'now'}")
+
+
+async def _calendar(feed: Feed) -> Finding:
+    what = f"calendar {feed.name}"
+    try:
+        closures = await expand(feed, (await fetch(feed, None)).body, utc_now())
+    except CalendarProblem as problem:
+        return _wrong(what, str(problem))
+    return _right(what, f"closes {len(closures)} times within a year")
 
 
 async def _database(config: Config) -> Finding:

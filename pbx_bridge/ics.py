@@ -4,8 +4,9 @@ A process of its own, on purpose. A calendar is written by others, and one with 
 second, or with rules that never come true, takes all the time and memory there is. Here both are
 bounded, and whoever waits for it can end it. So it needs nothing else of this package:
 
-    python -I ics.py 2026-11-23 2027-11-24 <calendar.ics
+    python -I ics.py 2026-11-23 2027-11-24 10 <calendar.ics
 
+takes what happens from one day until another, and at most so many seconds of the processor.
 It prints `{"events": [[begins, ends, title], …]}`, or `{"problem": "…"}` in words for people.
 """
 
@@ -16,7 +17,6 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
-CPU_SECONDS = 10
 MEMORY = 1 << 30  # of addresses, bytes: the interpreter and its libraries take a fifth of it
 #: Events of which nobody would close an office; a title is cut to be shown.
 MOST, LONGEST_TITLE = 2000, 100
@@ -32,21 +32,30 @@ def events(body: str, first: date, last: date) -> list[tuple[str, str, str]]:
         ValueError: it is no calendar, or it has too many events.
 
     """
-    # Only this process needs them, and they are an extra.
-    import icalendar  # noqa: PLC0415
-    import recurring_ical_events  # noqa: PLC0415
+    import recurring_ical_events  # noqa: PLC0415 - only this process needs it, and it is an extra
 
     try:
-        calendar = icalendar.Calendar.from_ical(body)
-        query = recurring_ical_events.of(calendar, skip_bad_series=True)
-        found = query.between(first, last)
+        query = recurring_ical_events.of(_calendar(body), skip_bad_series=True)
+        told = list(_told(query.between(first, last)))
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
         # The libraries fail in many ways on what is no calendar.
         raise ValueError("not a calendar (iCalendar)") from error
-    told = list(_told(found))
     if len(told) > MOST:
         raise ValueError(f"more than {MOST} events in a year: not a calendar of closures")
     return told
+
+
+def _calendar(body: str) -> Any:
+    import icalendar  # noqa: PLC0415 - as above
+
+    calendar = icalendar.Calendar.from_ical(body)
+    if calendar.name != "VCALENDAR":
+        raise ValueError(calendar.name)
+    # One event that is at no time shall not hide the others.
+    calendar.subcomponents = [
+        part for part in calendar.subcomponents if part.name != "VEVENT" or "DTSTART" in part
+    ]
+    return calendar
 
 
 def _told(found: list[Any]) -> Iterator[tuple[str, str, str]]:
@@ -62,7 +71,8 @@ def _told(found: list[Any]) -> Iterator[tuple[str, str, str]]:
 
 
 def main() -> None:
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    seconds = int(sys.argv[3])
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     first, last = (date.fromisoformat(day) for day in sys.argv[1:3])
     try:

@@ -20,7 +20,7 @@ from pbx_bridge.core.follow_up import Clocks, Continuation, PlannedState
 from pbx_bridge.core.happening import Happened
 from pbx_bridge.core.number import parse
 from pbx_bridge.core.office import Moment, Rules
-from pbx_bridge.core.sequence import Action, Sequence, SequenceStep
+from pbx_bridge.core.sequence import TO_CALLER, Action, Sequence, SequenceStep
 from pbx_bridge.core.skip import Skip, SkipReason
 from pbx_bridge.core.text import clean
 from pbx_bridge.endings import Endings
@@ -29,8 +29,8 @@ from pbx_bridge.store.alerts import raise_alert
 from pbx_bridge.store.followups import FollowUpRecord, StepRecord
 from pbx_bridge.todo import ToDo
 
-#: Steps that are done in one transaction.
-AT_ONCE = 50
+#: Steps that are done in one transaction: calls wait meanwhile.
+AT_ONCE = 8
 #: Of a caller ID that is no number, as whom a follow-up is for.
 LONGEST_RECIPIENT = 40
 
@@ -81,7 +81,8 @@ class Steps:
     ) -> int | None:
         """Open a follow-up about a call, or let it join the caller's; give its id, if there is any.
 
-        What is due at once is left to `do_due`: the text does not wait for it.
+        What the staff or other programs are to know at once is done at once, by what is known just
+        now; everything else waits for `do_due`.
         """
         sequence = facts.sequence
         if sequence is None:
@@ -105,10 +106,28 @@ class Steps:
             held_out=facts.held_out,
             steps=planned,
         )
+        at_once = [step for step in planned if step.due_at <= now]
+        if any(step.action not in TO_CALLER for step in at_once):
+            self._do_at_once(tx, opened, facts, now, todo)
         if not planned:
             followups.finish(tx, opened, now)
         todo.planned |= bool(planned)
         return opened
+
+    def _do_at_once(
+        self, tx: Connection, opened: int, facts: Facts, now: datetime, todo: ToDo
+    ) -> None:
+        told = followups.get(tx, opened)
+        assert told is not None  # noqa: S101 - it was written just now
+        for step in followups.steps_of(tx, opened):
+            definition = self._definition(told.sequence, step.name)
+            if definition is None or step.due_at > now or step.action in TO_CALLER:
+                continue
+            known = replace(facts, step=definition)
+            if (objection := policy.conditions(known)) is not None:
+                self._skip(tx, step, objection, now)
+            else:
+                self._act(tx, step, told, known, definition, now, todo)
 
     def _task_again(  # noqa: PLR0913, PLR0917 - the call, and what it is about
         self,

@@ -18,6 +18,7 @@ from standardwebhooks import Webhook as Verifier
 
 from pbx_bridge.core.delivery import State
 from pbx_bridge.destinations.webhook import new_secret
+from tests.contacts.addressbook import PASSWORD, USER, Server, card
 from tests.gateways.fakes import Behaviour, FakeTwilio, Request, Told, answer
 from tests.service import ROOT, Office, office, pbx, until
 
@@ -72,6 +73,19 @@ async def test_two_pbxs_at_once_with_the_same_uniqueids(place: Office) -> None:
         assert await service.stops() == 0
     assert place.texts == {one.number: 1, other.number: 1}
     assert {record.pbx for record in await place.calls()} == {"office", "branch"}
+
+
+async def test_contacts_come_in_from_an_address_book(place: Office) -> None:
+    async with Server().running() as book:
+        book.put("a.vcf", card("Ann", "TEL:+12125550142"))
+        place.config.write_text(
+            f'{place.config.read_text()}\n[[contacts.sources]]\nname = "book"\ntype = "carddav"\n'
+            f'url = "{book.book}"\nusername = "{USER}"\npassword = "{PASSWORD}"\n',
+            encoding="utf-8",
+        )
+        service = await place.start_watching()
+        assert (await service.told("contacts_read"))["new"] == 1
+        assert await service.stops() == 0
 
 
 async def test_shadow_mode_is_the_default_and_tells_what_would_have_been(place: Office) -> None:
@@ -451,7 +465,12 @@ def _fill(ballast: Path) -> None:
 
 # -- other programs -------------------------------------------------------------------------
 
-WEBHOOK = '[[webhooks]]\nname = "hook"\nurl = "{url}"\nsecret = "{secret}"\n'
+WEBHOOK = """[[webhooks]]
+name = "hook"
+url = "{url}"
+secret = "{secret}"
+events = ["message.changed"]
+"""
 SECRET = new_secret(b"s" * 24)
 
 

@@ -12,6 +12,7 @@ from pbx_bridge.clock import utc_now
 from pbx_bridge.store.db import Database
 from tests.gateways.fakes import Told, answer
 from tests.sources.ami.fake import FakeAmi, Headers, denied, serving
+from tests.test_ics import calendar
 
 OFFICE = """\
 [office]
@@ -97,6 +98,7 @@ async def test_nothing_is_wrong_in_a_fresh_office(office: Office) -> None:
         ("gateway console", True),
         ("webhooks", None),
         ("alerts", None),
+        ("hours", None),
     ]
 
 
@@ -305,3 +307,22 @@ async def test_a_gateway_through_the_pbx_without_permission_is_wrong(office: Off
     assert await office.says("gateway main", "check username and secret") is False
     office.more = PBX + 'pbx = "branch"\n'
     assert await office.says("gateway main", "there is no PBX named 'branch'") is False
+
+
+# -- hours ----------------------------------------------------------------------------------
+
+
+async def test_when_somebody_is_there_is_said(office: Office) -> None:
+    assert await office.says("hours", "somebody is always there") is None
+    office.more = "[hours]\nopen = 'Mon-Sun 0-24'\nholidays = 'none'\n"
+    assert await office.says("hours", "Mo-Su 00:00-24:00; somebody is there now")
+    office.more = "[hours]\nopen = 'off'\n"
+    assert await office.says("hours", "nobody is ever there within a year") is False
+
+
+async def test_a_calendar_is_read(office: Office) -> None:
+    file = office.folder / "closures.ics"
+    office.more = f"[hours.calendar]\nurl = '{file}'\n"
+    assert await office.says("calendar office", "the file cannot be read: No such") is False
+    file.write_text(calendar(), encoding="utf-8")
+    assert await office.says("calendar office", "closes 0 times within a year")

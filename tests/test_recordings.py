@@ -1,5 +1,8 @@
 """Every recorded call, replayed through the whole service, becomes what it truly was."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
 from pbx_bridge import config
@@ -13,6 +16,8 @@ async def replayed(calls: RealCalls) -> list[Judged]:
     if calls.settings is not None:
         settings = config.load(calls.settings)
         rules, inbound = settings.rules(), settings.pbx[0].inbound()
+    # The recorded conversations last a second or two.
+    rules = replace(rules, min_conversation=timedelta())
     return [judged async for judged in replay(calls.path, rules, inbound)]
 
 

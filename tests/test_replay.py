@@ -94,10 +94,13 @@ class Tape:
             "Linkedid": channel_id,
         }
 
-    async def judged(self, **rules: object) -> list[Judged]:
+    def save(self) -> None:
         self.path.write_bytes(self._raw)
         lines = "".join(json.dumps(line) + "\n" for line in self._lines)
         times_path(self.path).write_text(lines)
+
+    async def judged(self, **rules: object) -> list[Judged]:
+        self.save()
         return await judged(self.path, **rules)
 
 

@@ -25,8 +25,9 @@ from pbx_bridge.contacts.reading import LARGEST_FILE, Manner, Reading, Unreadabl
 from pbx_bridge.contacts.sync import ContactSync
 from pbx_bridge.contacts.web import SourceProblem
 from pbx_bridge.core.contact import CONTACT_KINDS, CallerKind
-from pbx_bridge.core.matching import FILE, Plan, Step
+from pbx_bridge.core.matching import Plan, Step
 from pbx_bridge.core.matching import plan as planned
+from pbx_bridge.core.origin import FILE
 from pbx_bridge.core.told import ALL_FIELDS
 from pbx_bridge.store import contact_origins, contact_sources, contacts
 from pbx_bridge.store.contact_sources import SourceState
@@ -34,7 +35,7 @@ from pbx_bridge.store.contacts import ContactRecord
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.problem import StoreProblem
 
-KINDS = click.Choice(sorted((*CONTACT_KINDS, CallerKind.KNOWN)))
+KINDS = click.Choice(sorted(kind.value for kind in (*CONTACT_KINDS, CallerKind.KNOWN)))
 #: Entries that are named one by one.
 _MOST_NAMED = 30
 

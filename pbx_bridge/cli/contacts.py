@@ -27,8 +27,8 @@ from pbx_bridge.cli.tables import local, print_json, print_line, print_table
 from pbx_bridge.config import Config
 from pbx_bridge.core import number, told
 from pbx_bridge.core.contact import NOBODY, CallerKind, Contact
-from pbx_bridge.core.matching import Standing
 from pbx_bridge.core.merge import Key, number_key, tag_key
+from pbx_bridge.core.origin import Standing
 from pbx_bridge.core.told import Field
 from pbx_bridge.store import contact_history, contact_origins
 from pbx_bridge.store import contacts as stored

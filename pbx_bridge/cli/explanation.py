@@ -1,11 +1,13 @@
 """One call from beginning to end, for people."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from pbx_bridge.cli.tables import local, print_line, print_table
 from pbx_bridge.core.voicemail import RecordingState
 from pbx_bridge.store.calls import CallRecord, DecisionRecord, Explanation
+from pbx_bridge.store.followups import FollowUpRecord, StepRecord
 from pbx_bridge.store.messages import AttemptRecord, MessageRecord
 from pbx_bridge.store.recordings import RecordingRecord
 
@@ -38,17 +40,11 @@ def print_explanation(told: Explanation, zone: ZoneInfo) -> None:
         [(_to_the_millisecond(s.at, zone), s.kind, s.who, s.detail) for s in told.steps],
     )
     for decision in told.decisions:
-        print_table(
-            f"judged {local(decision.at, zone)} ({decision.moment}):"
-            f" {_verdict(decision)} {decision.detail}",
-            ("rule", "says", "because"),
-            decision.checks,
-        )
-    if (left := told.recording) is not None:
-        seconds = f" of {left.seconds:.0f} s" if left.seconds else ""
-        print_line(f"message left{seconds}: {recording_state(left)}")
-        if left.transcript:
-            print_line(f"  {left.transcript}")
+        _print_decision(decision, zone)
+    for follow_up, steps in told.follow_ups:
+        print_follow_up(follow_up, steps, zone)
+    if told.recording is not None:
+        _print_recording(told.recording)
     attempts = [(a, m) for m in told.messages for a in told.attempts if _of(a, m)]
     for message in told.messages:
         why = f" ({message.detail})" if message.detail else ""
@@ -96,6 +92,41 @@ def print_explanation(told: Explanation, zone: ZoneInfo) -> None:
                 for reply in told.replies
             ],
         )
+
+
+def _print_recording(left: RecordingRecord) -> None:
+    seconds = f" of {left.seconds:.0f} s" if left.seconds else ""
+    print_line(f"message left{seconds}: {recording_state(left)}")
+    if left.transcript:
+        print_line(f"  {left.transcript}")
+
+
+def _print_decision(decision: DecisionRecord, zone: ZoneInfo) -> None:
+    print_table(
+        f"judged {local(decision.at, zone)} ({decision.moment}):"
+        f" {_verdict(decision)} {decision.detail}",
+        ("rule", "says", "because"),
+        decision.checks,
+    )
+    if decision.matched_rule:
+        then = decision.sequence or "nothing"
+        print_line(f"  rule: {decision.matched_rule} ({decision.track}), so: {then}")
+
+
+def print_follow_up(one: FollowUpRecord, steps: Sequence[StepRecord], zone: ZoneInfo) -> None:
+    """Print what is under way for a caller, and what became of each step."""
+    calls = "one missed call" if one.calls == 1 else f"{one.calls} missed calls"
+    why = f": {one.detail}" if one.detail else ""
+    held_out = ", held out to compare with" if one.held_out else ""
+    print_table(
+        f"follow-up {one.row_id} of {one.recipient}, {one.sequence}, since"
+        f" {local(one.opened_at, zone)}, {calls}{held_out}: {one.state}{why}",
+        ("due", "step", "became", "because"),
+        [
+            (local(step.due_at, zone), step.name, step.state.value, step.detail or step.reason)
+            for step in steps
+        ],
+    )
 
 
 def _of(attempt: AttemptRecord, message: MessageRecord) -> bool:

@@ -22,7 +22,7 @@ from pbx_bridge.contacts.files import NO_VCARDS, has_vcards
 from pbx_bridge.contacts.reading import Manner
 from pbx_bridge.contacts.source import Source, SourceKind
 from pbx_bridge.core.contact import CallerKind
-from pbx_bridge.core.matching import CALL, FILE
+from pbx_bridge.core.origin import CALL, FILE
 from pbx_bridge.secret import Secret
 
 #: A source is somebody's server.

@@ -44,8 +44,6 @@ NOWHERE = Region("")
 def _region(value: object, info: ValidationInfo) -> Region:
     own: str | None = (info.context or {}).get("country")
     right = f'such as "{own or "US"}", "US-NY" or "GB-SCT", or "none"'
-    if isinstance(value, Region):
-        return value
     if not isinstance(value, str):
         raise ValueError(f"not a country or region; {right}")  # noqa: TRY004 - pydantic collects ValueError
     if value.lower() == "none":
@@ -53,8 +51,7 @@ def _region(value: object, info: ValidationInfo) -> Region:
     country, _, region = value.partition("-")
     known = holidays.regions(own or "")
     if not region and value in known and value != own:
-        also = " may be a country, too;" if holidays.is_known(value) else ""
-        raise ValueError(f'not a country with its region;{also} "{own}-{known[value]}"')
+        raise ValueError(f'a region of {own}; write "{own}-{known[value]}"')
     if not holidays.is_known(country):
         raise ValueError(f"no country whose holidays are known; {right}")
     regions = holidays.regions(country)
@@ -74,8 +71,6 @@ def _midnight(day: str, clock: str | None, *, default: timedelta) -> datetime:
 
 def _period(value: object) -> Period:
     right = 'such as "2026-12-24", "2026-12-24 to 2027-01-03" or "2026-12-24 12:00-17:00 Party"'
-    if isinstance(value, Period):
-        return value
     if isinstance(value, date) and not isinstance(value, datetime):  # TOML has such
         value = value.isoformat()
     found = _PERIOD.fullmatch(value.strip()) if isinstance(value, str) else None

@@ -72,9 +72,9 @@ _TOKEN = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _DASH = re.compile(rf"\s*(?:{_DASHES}|to|until|till)\s*", re.IGNORECASE)
-_CLOCK = re.compile(
-    r"(?P<hour>\d{1,2})(?:[:.h](?P<minute>\d\d)|h)?\s*(?:(?P<half>[ap])\.?m\.?)?", re.IGNORECASE
-)
+#: Hour, minute, and which half of the day.
+_CLOCK = re.compile(r"(\d{1,2})(?:[:.h](\d\d)|h)?\s*(?:([ap])\.?m\.?)?")
+_PARTS = r"\1|\2|\3"
 _SPACED = re.compile(r'("[^"]*")| *([-,]) *')
 _MIDNIGHT = 24 * 60
 
@@ -105,14 +105,7 @@ def read(text: str) -> str:
         raise ValueError(f"too long: at most {LONGEST} characters")
     if not text.strip():
         raise ValueError(f"empty; {RIGHT}")
-    try:
-        found = _in_form(text)
-    except _Ambiguous:
-        raise
-    except ValueError:
-        if opening.mistake(text) is None:
-            return text
-        raise
+    found = _in_form(text)
     wrong = opening.mistake(found)
     if wrong is None:
         return found
@@ -121,10 +114,6 @@ def read(text: str) -> str:
     place, why = wrong
     where = f"at character {place}" if found == text else f'read as "{found}", at character {place}'
     raise ValueError(f"not opening hours, {where}: {why}; {RIGHT}")
-
-
-class _Ambiguous(ValueError):  # noqa: N818 - names the fact
-    """It may be read in two ways, the form's own being the less likely."""
 
 
 def _in_form(text: str) -> str:
@@ -201,9 +190,10 @@ def _range(written: str, place: int) -> tuple[str, tuple[int, int]]:
     first, second = _DASH.split(written, maxsplit=1)
     begins, ends = _clock(first, place), _clock(second, place)
     start = _minutes(begins, _half(begins, ends))
+    start = 0 if start == _MIDNIGHT else start
     end = _minutes(ends, ends["half"] or _half(ends, begins, after=start))
     if end <= start and not begins["half"] and not ends["half"] and _small(begins, ends):
-        raise _Ambiguous(
+        raise ValueError(
             f'not opening hours, at character {place}: "{written}" would end at night; write'
             f' "9am-5pm" or "9:00-17:00", and the hours of a night with a zero, "18:00-02:00"'
         )
@@ -218,10 +208,7 @@ def _clock(written: str, place: int) -> _Clock:
     word = written.lower()
     if word in {"noon", "midnight"}:
         return {"hour": "12" if word == "noon" else "24", "minute": "00", "half": ""}
-    found = _CLOCK.fullmatch(written)
-    if found is None:
-        raise ValueError(f'not opening hours, at character {place}: "{written}"; {RIGHT}')
-    parts = {name: (value or "").lower() for name, value in found.groupdict().items()}
+    parts = dict(zip(("hour", "minute", "half"), _CLOCK.sub(_PARTS, word).split("|"), strict=True))
     hour, minute = int(parts["hour"]), int(parts["minute"] or 0)
     if hour > (12 if parts["half"] else 48) or minute > 59 or (parts["half"] and not hour):  # noqa: PLR2004 - the form's 48:00 is the end of the next day
         raise ValueError(f'not opening hours, at character {place}: no such time, "{written}"')

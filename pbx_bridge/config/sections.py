@@ -310,6 +310,11 @@ class Records(Section):
     queue_log: FilePath | None = Field(
         default=None, description="the queue log", examples=["/var/log/asterisk/queue_log"]
     )
+    database: Secret | None = Field(
+        default=None,
+        description="the URL of the database with the tables cdr and cel, for backtest",
+        examples=['{ file = "/etc/pbx-bridge/records-url" }'],
+    )
     timezone: TimeZone | None = Field(
         default=None,
         description="the zone of the times in these files; without it the office's",

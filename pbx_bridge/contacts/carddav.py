@@ -3,6 +3,7 @@
 Changes are told by a sync token (RFC 6578) where the server has one, else by comparing ETags.
 """
 
+import re
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,8 @@ _BOOK = f"{{{CARD}}}addressbook"
 _ETAG, _DATA, _TYPE = f"{{{DAV}}}getetag", f"{{{CARD}}}address-data", f"{{{DAV}}}resourcetype"
 _TOKEN, _PRINCIPAL = f"{{{DAV}}}sync-token", f"{{{DAV}}}current-user-principal"
 _HOME, _NAME = f"{{{CARD}}}addressbook-home-set", f"{{{DAV}}}displayname"
+#: An href as it should be; some servers write blanks and umlauts as they are.
+_ENCODED = re.compile(r"(?:[\w.~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-F]{2})*", re.ASCII | re.IGNORECASE)
 _ASKED = (
     *("D:resourcetype", "D:sync-token", "D:current-user-principal", "D:displayname"),
     "C:addressbook-home-set",
@@ -229,7 +232,7 @@ class AddressBook:
 
     def _at(self, href: str) -> URL:
         try:
-            return self._url.join(URL(href, encoded=True))
+            return self._url.join(URL(href, encoded=_ENCODED.fullmatch(href) is not None))
         except ValueError as error:
             raise SourceProblem(f"{self._url.host} names a card by what is no URL") from error
 

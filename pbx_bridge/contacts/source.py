@@ -1,6 +1,7 @@
 """One source of contacts: what it tells now that it did not tell before."""
 
 import asyncio
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -14,6 +15,7 @@ from pbx_bridge.contacts.carddav import AddressBook, Card
 from pbx_bridge.contacts.files import read
 from pbx_bridge.contacts.reading import Manner, Reading, Unreadable
 from pbx_bridge.contacts.web import SourceProblem, Web, refusal
+from pbx_bridge.core.merge import flat
 from pbx_bridge.core.told import Told
 from pbx_bridge.secret import Secret
 
@@ -79,11 +81,11 @@ async def file_news(
         reading = await asyncio.to_thread(read, answer.body, source.manner)
     except Unreadable as error:
         raise SourceProblem(f"{answer.url.path}, {error}") from error
-    told = [one for one in map(_with_id, reading.told) if one.uid]
+    told = [one for one in map(_identified, reading.told) if one.uid]
     # What could not be read is not gone.
     gone = set() if reading.is_incomplete else known.keys() - {one.uid for one in told}
     return News(
-        told=tuple(told),
+        told=tuple(one for one in told if known.get(one.uid) != one.etag),
         gone=frozenset(gone),
         known=len(known),
         cursor=answer.headers.get("ETag", ""),
@@ -101,9 +103,11 @@ async def book_news(
 
     """
     changes = await book.changes(token, known)
+    # Those without an ETag are to be read again, see `core.matching`.
+    again = (href for href, etag in known.items() if not etag and href not in changes.gone)
     told: list[Told] = []
     remarks: list[str] = []
-    async for card in book.cards(changes.changed):
+    async for card in book.cards(list(dict.fromkeys((*changes.changed, *again)))):
         one, said = await asyncio.to_thread(of_card, card, source.manner)
         told += [] if one is None else [one]
         remarks += said
@@ -132,11 +136,12 @@ def _remarks(reading: Reading) -> tuple[str, ...]:
     return tuple(f"line {remark.line}: {remark.text}" for remark in reading.remarks)
 
 
-def _with_id(one: Told) -> Told:
-    """Give an entry without an id one: its first number, or its address."""
-    if one.uid:
-        return one
+def _identified(one: Told) -> Told:
+    """Give an entry of a file an id if it has none, and what tells whether it has changed."""
     contact = one.said.contact
-    ids = [f"tel:{number}" for number in sorted(contact.numbers)]
+    ids = [one.uid] if one.uid else []
+    ids += [f"tel:{number}" for number in sorted(contact.numbers)]
     ids += [f"mailto:{contact.email}"] if contact.email else []
-    return replace(one, uid=next(iter(ids), ""))
+    said = repr((sorted(one.said.fields), sorted(flat(contact).items())))
+    etag = hashlib.sha256(said.encode(errors="replace")).hexdigest()
+    return replace(one, uid=next(iter(ids), ""), etag=etag)

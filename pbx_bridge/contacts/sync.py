@@ -20,8 +20,9 @@ from pbx_bridge.contacts.carddav import AddressBook, Card
 from pbx_bridge.contacts.reading import Unreadable
 from pbx_bridge.contacts.source import News, Source, SourceKind, book_news, file_news, of_card
 from pbx_bridge.contacts.web import SourceProblem, session
-from pbx_bridge.core.matching import Plan, plan, unheard
+from pbx_bridge.core.matching import Plan, plan
 from pbx_bridge.core.merge import Key
+from pbx_bridge.core.origin import unheard
 from pbx_bridge.core.told import Told
 from pbx_bridge.ports import Clock
 from pbx_bridge.store import contact_origins, contact_sources
@@ -177,14 +178,14 @@ class ContactSync:
         )
 
     async def _take(self, source: Source, news: News, outcome: Outcome) -> None:
-        """Write down what a source tells, the entries that are gone last."""
+        """Write down what a source tells."""
         outcome.words += news.remarks
         told = list(news.told)
-        while told:
+        while told and not news.known:  # for the first time, that may be very many
             some, told = told[:_TOGETHER], told[_TOGETHER:]
             outcome.add(*await self._merge(source, some))
-        if news.gone:
-            outcome.add(*await self._merge(source, (), news.gone))
+        if told or news.gone:
+            outcome.add(*await self._merge(source, told, news.gone))
 
     async def _merge(
         self, source: Source, told: Sequence[Told], gone: Collection[str] = ()

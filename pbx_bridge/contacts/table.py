@@ -165,7 +165,8 @@ def _short(lines: Iterable[str], skipped: int) -> Iterator[str]:
 
 def _delimiter(text: str) -> str:
     """Find what stands between the cells: by it the first line has most headings, or cells."""
-    first = next((line for line in io.StringIO(text[:LONGEST_LINE]) if line.strip()), "")
+    lines = io.StringIO(text[:LONGEST_LINE], newline=None)
+    first = next((line for line in lines if line.strip()), "")
 
     def worth(delimiter: str) -> tuple[int, int]:
         cells = next(csv.reader([first.strip("\r\n")], delimiter=delimiter), [])

@@ -37,14 +37,19 @@ def greeting_name(contact: Contact | None, caller_id_name: str) -> str:
     Without a contact's name what the caller ID has, if that is plainly a name.
     """
     whole = "" if contact is None else " ".join(plain(clean(contact.name)).split())
-    if contact is None or not whole:
-        return caller_name(caller_id_name)
-    # What is greeted by goes into a text: it has to look like a name, whoever wrote it.
     first, comma, rest = whole.partition(", ")
-    if comma and len(first.split()) == 1:  # Baker, Ann
+    if comma and len(first.split()) == 1 and not _is_company(rest):  # Baker, Ann
         whole = f"{rest} {first}"
+    # What is greeted by goes into a text: it has to look like a name, whoever wrote it.
     fit = caller_name(whole)
-    words = [word.lower().strip(".,") for word in fit.split()]
-    if not words or "&" in words or words[0] in _TITLES or not _COMPANIES.isdisjoint(words):
+    if contact is None or not fit:
+        return caller_name(caller_id_name)
+    word = fit.split()[0].rstrip(",")
+    if word.lower().rstrip(".") in _TITLES or _is_company(fit) or fit == contact.company:
         return fit
-    return fit if fit == contact.company else fit.split()[0].rstrip(",")
+    return word
+
+
+def _is_company(name: str) -> bool:
+    words = {word.lower().strip(".,") for word in name.split()}
+    return "&" in words or not _COMPANIES.isdisjoint(words)

@@ -128,6 +128,7 @@ def situation(facts: Facts) -> Situation:
     """Give what rules can ask about a call."""
     call, number = facts.call, facts.number
     line = facts.rules.line(call.line)
+    anonymous = caller_kind(facts) is CallerKind.ANONYMOUS  # and so nothing is known of them
     names = {call.line, facts.rules.e164(call.line), line.name if line else ""}
     return Situation(
         at=facts.ended,
@@ -139,7 +140,7 @@ def situation(facts: Facts) -> Situation:
         caller=caller_kind(facts),
         tags=facts.who.tags,
         language=facts.language,
-        country=number.region if number else "",
+        country=number.region if number and not anonymous else "",
         wait=timedelta(seconds=call.queue.wait_seconds if call.queue else 0),
         ring=timedelta(seconds=call.ring_seconds),
         voicemail=_VOICEMAIL.get(call.reason, VoicemailOutcome.NOT_REACHED),

@@ -11,58 +11,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from pbx_bridge.core.contact import NOBODY, Contact
-from pbx_bridge.core.merge import Conflict, Key, flat, merge, number_key
+from pbx_bridge.core.merge import Conflict, Key, differing, flat, merge, number_key
+from pbx_bridge.core.origin import CALL, FILE, Origin, Standing
 from pbx_bridge.core.told import Field, Statement, Told
-
-#: The source of what people import from files; an entry of a file does not go by being absent.
-FILE = "file"
-#: The source of what caller IDs say.
-CALL = "call"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
-    """A contact as a source told it last."""
-
-    source: str
-    uid: str
-    etag: str = ""
-    said: Statement
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """A contact as it stands here."""
-
-    row_id: int
-    contact: Contact
-    edited: frozenset[Key] = frozenset()  #: what a person decided, see `core.merge`
-    origins: tuple[Origin, ...] = ()
-
-    def origin(self, source: str, uid: str) -> Origin | None:
-        """Give what a source told about this contact under that id."""
-        return next((o for o in self.origins if (o.source, o.uid) == (source, uid)), None)
-
-    @property
-    def suggested(self) -> frozenset[Key]:
-        """Name what nobody but a caller ID says."""
-        stands = flat(self.contact).items()
-        called = {
-            item for o in self.origins if o.source == CALL for item in _items(o) if item in stands
-        }
-        told = {item for o in self.origins if o.source != CALL for item in _items(o)}
-        return frozenset(key for key, _ in called - told) - self.edited
-
-
-def unheard(standing: Standing, origin: Origin) -> tuple[Key, ...]:
-    """Name what a person decided here and a source that speaks of it says otherwise."""
-    here = flat(standing.contact, origin.said.fields)
-    there = flat(origin.said.contact, origin.said.fields)
-    return tuple(
-        key
-        for key in sorted(standing.edited & (here.keys() | there.keys()))
-        if here.get(key) != there.get(key)
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,21 +84,56 @@ def plan(
     source does not have any more.
     """
     table = _Table(source, known, {one.uid for one in told}, frozenset(gone))
-    steps: list[Step] = []
+    once: dict[str, Told] = {}
     skipped: list[Skipped] = []
-    seen: dict[str, int] = {}
+    pending: list[Told] = []
     for one in told:
-        if one.uid and one.uid in seen:
-            skipped.append(Skipped(one.line, _who(one), _twice(seen[one.uid])))
+        if one.uid and one.uid in once:
+            skipped.append(Skipped(one.line, _who(one), _twice(once[one.uid].line)))
             continue
-        seen[one.uid] = one.line
-        made = _step(table, one, by_email=by_email)
-        if isinstance(made, Step):
-            table.put(made)
-            steps.append(made)
-        else:
-            skipped.append(made)
-    return Plan(source, tuple(steps), tuple(skipped), tuple(table.gone()))
+        once[one.uid] = one
+        pending.append(one)
+    _release(table, pending)
+    moved = [one for one in pending if table.was_moved(one)]
+    steps, _ = _steps(table, moved, by_email=by_email)
+    missing = tuple(table.forget_gone())
+    done = {id(one) for one, _ in steps}
+    more, left = _steps(table, [o for o in pending if id(o) not in done], by_email=by_email)
+    return Plan(
+        source,
+        tuple(step for _, step in (*steps, *more)),
+        tuple(sorted((*skipped, *left), key=lambda one: one.line)),
+        missing,
+    )
+
+
+def _steps(
+    table: "_Table", pending: Sequence[Told], *, by_email: bool
+) -> tuple[list[tuple[Told, Step]], list[Skipped]]:
+    """Find whom entries mean, as long as that becomes clear for one more of them."""
+    steps: list[tuple[Told, Step]] = []
+    while True:
+        made = [(one, _step(table, one, by_email=by_email)) for one in pending]
+        steps += [(one, step) for one, step in made if isinstance(step, Step)]
+        left = [step for _, step in made if isinstance(step, Skipped)]
+        if len(left) == len(pending):
+            return steps, left
+        # Whom the others mean may be clear now that these have found theirs.
+        pending = [one for one, step in made if isinstance(step, Skipped)]
+
+
+def _release(table: "_Table", told: Iterable[Told]) -> None:
+    """Let contacts give up the numbers that their entries have no more, before others ask for them.
+
+    Two people may have changed numbers with each other; nothing must depend on the order.
+    """
+    for one in told:
+        target = table.of_uid(one.uid) if one.uid else None
+        if target is None:
+            continue
+        kept = {n: v for n, v in one.said.contact.numbers.items() if n in target.contact.numbers}
+        said = replace(one.said, contact=replace(one.said.contact, numbers=kept))
+        table.put(_merged(table, target, replace(one, said=said), one.uid))
 
 
 def called(standing: Standing | None, number: str, name: str) -> Step | None:
@@ -179,11 +165,15 @@ class _Table:
         self._gone = gone
         self._there = set(told)
         self._new = 0
+        #: What each entry said last, and each contact was when it was last planned for.
+        self._last: dict[str, Origin] = {}
+        self.stood = {row: standing.contact for row, standing in self.standings.items()}
         self._by_uid: dict[str, int] = {}
         self._by_number: dict[str, int] = {}
         self._by_email: dict[str, set[int]] = {}
         for standing in self.standings.values():
             self._enter(standing)
+            self._last |= {o.uid: o for o in standing.origins if o.source == source}
 
     def _enter(self, standing: Standing) -> None:
         row = standing.row_id
@@ -192,8 +182,8 @@ class _Table:
         if standing.contact.email:
             self._by_email.setdefault(standing.contact.email, set()).add(row)
 
-    def put(self, step: Step) -> None:
-        """Take a step for made: later entries find what it leads to."""
+    def put(self, step: Step) -> int:
+        """Take a step for made: later entries find what it leads to. Give the contact's row."""
         self._there.add(step.origin.uid)
         row = step.row_id
         if row is None:
@@ -207,6 +197,14 @@ class _Table:
         after = replace(before, contact=step.contact, origins=(*rest, step.origin))
         self.standings[row] = after
         self._enter(after)
+        return row
+
+    def last(self, standing: Standing, uid: str) -> Origin | None:
+        """Give what an entry said about a contact before this reading, perhaps by another id."""
+        if standing.origin(self.source, uid) is not None:
+            return self._last.get(uid)
+        moved = (o for o in standing.origins if o.source == self.source and o.uid in self._gone)
+        return next(moved, None)
 
     def of_uid(self, uid: str) -> Standing | None:
         row = self._by_uid.get(uid)
@@ -230,7 +228,19 @@ class _Table:
         # Of files it is not known what else they have: an id from an earlier one may be outdated.
         return uid in self._there or (self.source != FILE and uid not in self._gone)
 
-    def gone(self) -> Iterable[Gone]:
+    def was_moved(self, one: Told) -> bool:
+        """Tell whether an entry has a number of one that is gone: it has a new id perhaps."""
+        if one.uid and one.uid in self._by_uid:
+            return False
+        holders = [standing for n in one.said.contact.numbers if (standing := self.holder(n))]
+        return any(
+            origin.source == self.source and origin.uid in self._gone
+            for standing in holders
+            for origin in standing.origins
+        )
+
+    def forget_gone(self) -> Iterable[Gone]:
+        """Forget the entries that are gone, and the contacts that nobody else spoke of."""
         for uid in sorted(self._gone - self._there):
             standing = self.of_uid(uid)
             if standing is None:
@@ -238,6 +248,10 @@ class _Table:
             left = [o for o in standing.origins if (o.source, o.uid) != (self.source, uid)]
             self.standings[standing.row_id] = replace(standing, origins=tuple(left))
             alone = not standing.edited and all(o.source == CALL for o in left)
+            if alone:
+                for number in standing.contact.numbers:
+                    del self._by_number[number]
+                self._by_email.get(standing.contact.email, set()).discard(standing.row_id)
             yield Gone(standing.row_id, uid, removes=alone)
 
 
@@ -252,9 +266,9 @@ def _step(table: _Table, told: Told, *, by_email: bool) -> Step | Skipped:
             means = _others(table, told, table.with_email(contact.email))
             matched_by_email = bool(means)
         if len(means) > 1:
-            what = "address" if matched_by_email else "numbers"
+            what = "its address belongs" if matched_by_email else "its numbers belong"
             names = " and ".join(f"{s.contact.name or 'no name'} ({s.row_id})" for s in means)
-            why = f"its {what} belong to {len(means)} contacts: {names}"
+            why = f"{what} to {len(means)} contacts: {names}"
             return Skipped(told.line, _who(told), why, tuple(s.row_id for s in means))
         target = means[0] if means else None
     taken = [
@@ -271,45 +285,53 @@ def _step(table: _Table, told: Told, *, by_email: bool) -> Step | Skipped:
         return Skipped(told.line, _who(told), why)
     said = replace(told.said, contact=replace(contact, numbers=left))
     uid = told.uid or _uid(said.contact, table, target)
-    origin = Origin(source=table.source, uid=uid, etag=told.etag, said=said)
-    return _merged(target, told, origin, taken, matched_by_email=matched_by_email)
+    step = _merged(table, target, replace(told, said=said), uid)
+    edited = frozenset() if target is None else target.edited
+    refused = [
+        Conflict(number_key(number), None, contact.numbers[number], _whose(holder))
+        for number, holder in taken
+        if number_key(number) not in edited
+    ]
+    before = NOBODY if target is None else table.stood[target.row_id]
+    step = replace(
+        step,
+        changed=differing(before, step.contact),
+        conflicts=(*step.conflicts, *refused),
+        # Without its ETag the entry is read again the next time: the number may be free then.
+        origin=replace(step.origin, etag="") if refused else step.origin,
+        by_email=matched_by_email,
+    )
+    table.stood[table.put(step)] = step.contact
+    return step
 
 
-def _merged(
-    target: Standing | None,
-    told: Told,
-    origin: Origin,
-    taken: Sequence[tuple[str, Standing]],
-    *,
-    matched_by_email: bool,
-) -> Step:
+def _merged(table: _Table, target: Standing | None, told: Told, uid: str) -> Step:
     here = target or Standing(row_id=0, contact=NOBODY)
-    last = here.origin(origin.source, origin.uid)
-    others = [o.said for o in here.origins if o is not last]
+    last = table.last(here, uid)
+    own = here.origin(table.source, uid) or last
     merged = merge(
-        origin.said,
+        told.said,
         last.said if last else None,
         here.contact,
         edited=here.edited,
         suggested=here.suggested,
-        others=others,
+        others=[o.said for o in here.origins if o is not own and _is_another(o, table.source)],
     )
-    refused = [
-        Conflict(number_key(number), None, told.said.contact.numbers[number], _whose(holder))
-        for number, holder in taken
-        if number_key(number) not in here.edited
-    ]
-    if last is not None:  # said in an earlier reading: what else it told is not forgotten
-        origin = replace(origin, said=_together(last.said, origin.said))
+    # What it told in an earlier reading and is silent about now is not forgotten.
+    said = _together(last.said, told.said) if last else told.said
     return Step(
         row_id=None if target is None else target.row_id,
         contact=merged.contact,
-        origin=origin,
+        origin=Origin(source=table.source, uid=uid, etag=told.etag, said=said),
         changed=merged.changed,
-        conflicts=(*merged.conflicts, *refused),
-        by_email=matched_by_email,
+        conflicts=merged.conflicts,
         line=told.line,
     )
+
+
+def _is_another(origin: Origin, source: str) -> bool:
+    """Tell whether an origin has a say of its own; all files are one source, the last counts."""
+    return not origin.source == source == FILE
 
 
 def _others(table: _Table, told: Told, found: Iterable[Standing]) -> list[Standing]:
@@ -347,7 +369,3 @@ def _whose(standing: Standing) -> str:
 
 def _twice(line: int) -> str:
     return f"told twice; see line {line}" if line else "told twice"
-
-
-def _items(origin: Origin) -> Iterable[tuple[Key, str]]:
-    return flat(origin.said.contact, origin.said.fields).items()

@@ -130,6 +130,8 @@ def merge(  # noqa: PLR0913 - the three sides, and who else has a say
         if says in (stands, said):
             continue
         first_time = key.partition(":")[0] not in known
+        if says == "" and stands is not None and (first_time or key in edited):
+            continue  # the same number; that it is told without a label says nothing
         if key in edited:
             conflicts.append(Conflict(key, stands, says, "decided here by hand"))
         elif says is None:

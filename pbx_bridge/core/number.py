@@ -158,6 +158,14 @@ def spellings(number: Number) -> tuple[str, ...]:
     return tuple(dict.fromkeys(forms))
 
 
+def example(country: str) -> str | None:
+    """Give a mobile number as they are in a country, in E.164; None where there are none."""
+    number = phonenumbers.example_number_for_type(country, PhoneNumberType.MOBILE)
+    if number is None:
+        return None
+    return phonenumbers.format_number(number, PhoneNumberFormat.E164)
+
+
 def dialled_digits(dial_string: str) -> str:
     """Find the number in what a dialplan dials (`+4930…@trunk`, `g0/030…`); empty if none."""
     runs = _DIGIT_RUN.findall(dial_string)

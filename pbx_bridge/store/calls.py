@@ -20,8 +20,9 @@ from pbx_bridge.core.call import (
     StepKind,
 )
 from pbx_bridge.core.delivery import State
+from pbx_bridge.store import followups, receipts, recordings, replies
 from pbx_bridge.store import messages as stored_messages
-from pbx_bridge.store import receipts, recordings, replies
+from pbx_bridge.store.followups import FollowUpRecord, StepRecord
 from pbx_bridge.store.receipts import ReceiptRecord
 from pbx_bridge.store.recordings import RecordingRecord
 from pbx_bridge.store.replies import ReplyRecord
@@ -120,6 +121,7 @@ class Explanation:
     attempts: tuple[stored_messages.AttemptRecord, ...]
     receipts: tuple[ReceiptRecord, ...]  #: what the gateways told about them later
     replies: tuple[ReplyRecord, ...]  #: what the caller wrote to them
+    follow_ups: tuple[tuple[FollowUpRecord, tuple[StepRecord, ...]], ...] = ()  #: that it began
     recording: RecordingRecord | None  #: of the message that the caller left
 
 
@@ -427,6 +429,10 @@ def explanation(tx: Connection, row_id: int) -> Explanation | None:
         attempts=tuple(stored_messages.attempts_of(tx, ids)),
         receipts=tuple(receipts.of_messages(tx, ids)),
         replies=tuple(replies.of_messages(tx, ids)),
+        follow_ups=tuple(
+            (one, tuple(followups.steps_of(tx, one.row_id)))
+            for one in followups.of_call(tx, row_id)
+        ),
         recording=recordings.of_call(tx, row_id),
     )
 

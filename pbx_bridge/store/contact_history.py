@@ -45,6 +45,8 @@ class History:
     last_written: Contacted | None = None
 
 
+_WENT_OUT = (State.ACCEPTED, State.DELIVERED)
+
 # Made once: see calls.py.
 _SPOKE_HERE = (
     select(call.c.answered_at, call.c.answered_by)
@@ -68,7 +70,7 @@ _WROTE_THERE = (
     select(message.c.created_at)
     .where(
         message.c.recipient.in_(bindparam("numbers", expanding=True)),
-        message.c.state.in_([State.ACCEPTED.value, State.DELIVERED.value]),
+        message.c.state.not_in([state.value for state in State if state not in _WENT_OUT]),
     )
     .order_by(message.c.created_at.desc())
     .limit(1)

@@ -9,7 +9,8 @@ from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.dialects.sqlite import insert
 
 from pbx_bridge.core.contact import CallerKind, Contact
-from pbx_bridge.core.matching import FILE, Origin, Plan, Standing, called
+from pbx_bridge.core.matching import Plan, called
+from pbx_bridge.core.origin import FILE, Origin, Standing
 from pbx_bridge.core.told import Field, Statement, Told
 from pbx_bridge.store import contacts
 from pbx_bridge.store.contacts import ContactRecord, batches
@@ -101,27 +102,31 @@ def standing(tx: Connection, row_id: int) -> Standing | None:
 
 def apply(tx: Connection, plan: Plan, now: datetime) -> Applied:
     """Do what a plan says; the contacts must be as they were when it was made."""
-    created = plan.created
-    rows = contacts.insert(tx, [step.contact for step in created], now)
-    row_of = {id(step): row for step, row in zip(created, rows, strict=True)}
-    row_of |= {id(step): step.row_id for step in plan.steps if step.row_id is not None}
-    stood = contacts.of_rows(tx, {row_of[id(step)] for step in plan.changed})
+    rows_changed = {step.row_id for step in plan.changed if step.row_id is not None}
+    stood = contacts.of_rows(tx, rows_changed)
     before = {record.row_id: record.contact for record in stood}
-    for step in plan.changed:  # all that is given up, before anybody else gets it
+    removed = {gone.row_id for gone in plan.gone if gone.removes}
+    # First all numbers that are given up: others may get them.
+    for batch in batches(removed):
+        tx.execute(numbers.delete().where(numbers.c.contact.in_(batch)))
+    created = plan.created
+    row_of = {id(step): step.row_id for step in plan.steps if step.row_id is not None}
+    for step in plan.changed:
         row = row_of[id(step)]
         contacts.drop_numbers(tx, row, before[row].numbers.keys() - step.contact.numbers.keys())
+    rows = contacts.insert(tx, [step.contact for step in created], now)
+    row_of |= {id(step): row for step, row in zip(created, rows, strict=True)}
     for step in plan.changed:
         row = row_of[id(step)]
         contacts.change(tx, row, before[row], step.contact, now)
         before[row] = step.contact
     remember(tx, [(row_of[id(step)], step.origin) for step in plan.steps], now)
-    removed = {gone.row_id for gone in plan.gone if gone.removes}
     for batch in batches([gone.uid for gone in plan.gone]):
         which = (origins.c.source == plan.source) & origins.c.uid.in_(batch)
         tx.execute(origins.delete().where(which))
     for row in removed:
         contacts.remove(tx, row)
-    changed = {row_of[id(step)] for step in plan.changed} - removed
+    changed = rows_changed - removed
     return Applied(tuple(rows), tuple(sorted(changed)), tuple(sorted(removed)))
 
 

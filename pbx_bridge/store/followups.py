@@ -97,9 +97,9 @@ _WAITING = (
 _QUEUED = select(message.c.id).where(
     message.c.follow_up == bindparam("row"), message.c.state == State.QUEUED.value
 )
-_QUEUED_FOR = select(message.c.id).where(
-    message.c.follow_up.in_(select(table.c.id).where(table.c.recipient == bindparam("to"))),
-    message.c.state == State.QUEUED.value,
+#: Their states are looked at here: asked for in SQL, SQLite would go through all that is queued.
+_MESSAGES_FOR = select(message.c.id, message.c.state).where(
+    message.c.follow_up.in_(select(table.c.id).where(table.c.recipient == bindparam("to")))
 )
 #: Every statement that may run for each call, for a test that none goes through a whole table.
 STATEMENTS = {
@@ -107,11 +107,10 @@ STATEMENTS = {
     "open_of": _OPEN_OF,
     "open_recipients": _OPEN_RECIPIENTS,
     "due": _DUE,
-    "next_due": _NEXT_DUE,
     "steps": _STEPS,
     "waiting": _WAITING,
     "queued": _QUEUED,
-    "queued_for": _QUEUED_FOR,
+    "messages_for": _MESSAGES_FOR,
 }
 
 
@@ -221,8 +220,9 @@ def stop_for(tx: Connection, recipient: str, now: datetime, reason: str, detail:
     for follow_up in stopped:
         stop(tx, follow_up, now, reason, detail)
     # And what a finished one has left in the outbox, mails among it.
-    for message_id in tx.execute(_QUEUED_FOR, {"to": recipient}).scalars().all():
-        outbox.cancel(tx, message_id, now, reason, detail)
+    for message_id, state in tx.execute(_MESSAGES_FOR, {"to": recipient}).all():
+        if state == State.QUEUED.value:
+            outbox.cancel(tx, message_id, now, reason, detail)
     outbox.cancel_follow_ups(tx, recipient, now, reason, detail)
     return stopped
 
@@ -298,6 +298,12 @@ def get(tx: Connection, follow_up: int) -> FollowUpRecord | None:
 def steps_of(tx: Connection, follow_up: int) -> list[StepRecord]:
     """Give the steps of a follow-up, in order."""
     return [_step(row) for row in tx.execute(_STEPS, {"row": follow_up})]
+
+
+def of_call(tx: Connection, call_row: int) -> list[FollowUpRecord]:
+    """Give the follow-ups that a call began."""
+    query = select(table).where(table.c.call == call_row).order_by(table.c.id)
+    return [_record(row) for row in tx.execute(query)]
 
 
 def recent(

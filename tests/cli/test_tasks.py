@@ -124,7 +124,7 @@ def test_closing_a_task_leaves_the_caller_alone(command: Run, write: Write) -> N
     def cancelled(tx: Connection) -> None:
         (message,) = stored_messages.recent(tx, limit=5)
         assert (message.state, message.code) == (State.CANCELLED, "task_closed")
-        assert message.detail == "bob closed task 1"
+        assert message.detail == "the task was closed by bob"
 
     write(cancelled)
     again = command("tasks", "close", "1")

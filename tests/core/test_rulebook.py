@@ -50,7 +50,7 @@ def test_some_get_nothing_whatever_happened(reason: Reason, caller: CallerKind) 
     assert rule_for(Reason.VOICEMAIL_MESSAGE, caller, VoicemailOutcome.LEFT) == (caller.value, "")
 
 
-@pytest.mark.parametrize("reason", set(Reason) - USUAL_REASONS)
+@pytest.mark.parametrize("reason", sorted(set(Reason) - USUAL_REASONS))
 def test_a_silent_reason_is_followed_up_only_if_the_office_says_so(reason: Reason) -> None:
     assert rule_for(reason) == ("the rest", "")
     assert rule_for(reason, usual=USUAL_REASONS | {reason}) == ("everybody else", "default")

@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordFiles:
-    """Where a PBX's records are. `timezone` is that of the times in the CDR file."""
+    """Where a PBX's records are. `timezone` is that of times without their own."""
 
     cel_csv: Path | None
     cdr_csv: Path | None
@@ -57,7 +57,7 @@ def _read(files: RecordFiles, inbound: Inbound, since: datetime) -> list[Call]:
             continue
         try:
             if kind == "cel":
-                calls = cel.judge(cel.rows(path, earliest), inbound)
+                calls = cel.judge(cel.rows(path, earliest, files.timezone), inbound)
             elif kind == "cdr":
                 calls = cdr.judge(cdr.rows(path, earliest, files.timezone), inbound)
             else:

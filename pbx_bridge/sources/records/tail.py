@@ -2,12 +2,14 @@
 
 import csv
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from pbx_bridge.sources.ami.frames import decode
 
 _BLOCK = 1 << 20
+_WRITTEN_OUT = len("2026-11-23 16:06:58")
 _MOST = 64 << 20  #: a gap of days at a busy PBX; what is older stays unknown
 
 
@@ -44,3 +46,14 @@ def fields_of(line: str) -> list[str]:
         return next(csv.reader([line], doublequote=True), [])
     except csv.Error:
         return []
+
+
+def local_time(text: str, timezone: ZoneInfo) -> datetime | None:
+    """Read `2026-11-23 16:06:58`, perhaps with a fraction, by a clock there; None for damage."""
+    if len(text) < _WRITTEN_OUT or text[4] != "-":
+        return None
+    try:
+        local = datetime.fromisoformat(text)
+        return (local if local.tzinfo else local.replace(tzinfo=timezone)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None

@@ -96,3 +96,59 @@ def test_a_damaged_row_is_none(damage: str) -> None:
 def test_no_text_raises(text: str) -> None:
     queue_log.parse(text)
     queue_log.parse(text + ENTERED)
+
+
+def followed(*lines: str) -> list[Call]:
+    rows = [queue_log.parse(line) for line in lines]
+    return list(queue_log.follow([row for row in rows if row is not None]))
+
+
+COMPLETED = f"{T + 60}|1.1|support|PJSIP/101|COMPLETECALLER|5|55|1"
+TIMED_OUT = f"{T + 9}|1.1|support|NONE|EXITWITHTIMEOUT|1"
+
+
+def test_where_it_is_all_there_is_the_queue_log_tells_of_its_callers() -> None:
+    (call,) = followed(ENTERED, ABANDONED)
+    assert (call.caller.number, call.disposition.value) == ("+12125550142", "missed")
+    assert (call.reason.value, call.began, call.ended) == ("queue_abandoned", at(0), at(9))
+
+
+def test_a_caller_who_was_served_was_answered_and_ended_later() -> None:
+    (call,) = followed(ENTERED, CONNECTED, COMPLETED)
+    assert (call.answered_at, call.ended, call.answered_by) == (at(5), at(60), "PJSIP/101")
+
+
+def test_a_caller_who_is_still_served_when_the_log_ends_was_answered() -> None:
+    (call,) = followed(ENTERED, CONNECTED)
+    assert call.disposition.value == "answered"
+
+
+@pytest.mark.parametrize("event", ["EXITWITHTIMEOUT", "EXITEMPTY", "EXITWITHKEY"])
+def test_nobody_knows_what_became_of_who_left_the_queue_otherwise(event: str) -> None:
+    (call,) = followed(ENTERED, TIMED_OUT.replace("EXITWITHTIMEOUT", event))
+    assert call.disposition.value == "unobserved"
+
+
+def test_who_goes_on_into_another_queue_is_one_call() -> None:
+    again = ENTERED.replace(str(T), str(T + 10)).replace("support", "sales")
+    (call,) = followed(ENTERED, TIMED_OUT, again, ABANDONED.replace(str(T + 9), str(T + 30)))
+    assert (call.began, call.reason.value) == (at(0), "queue_abandoned")
+    (served,) = followed(ENTERED, TIMED_OUT, again, CONNECTED)
+    assert served.disposition.value == "answered"
+
+
+def test_rows_that_say_nothing_of_a_caller_are_none() -> None:
+    assert followed(f"{T}|NONE|NONE|NONE|QUEUESTART|", CONNECTED, COMPLETED, ABANDONED) == []
+    assert followed(TIMED_OUT) == []
+
+
+def test_who_left_is_forgotten_after_an_hour() -> None:
+    other = [f"{T + 9 + n * 60}|{n}.2|support|NONE|ENTERQUEUE||1|1" for n in range(1500)]
+    rows = [queue_log.parse(line) for line in (ENTERED, TIMED_OUT, *other)]
+    calls = queue_log.follow(iter([row for row in rows if row is not None][:1000]))
+    assert next(calls).call_id == "1.1"
+
+
+@given(st.lists(st.sampled_from([ENTERED, CONNECTED, ABANDONED, COMPLETED, TIMED_OUT])))
+def test_no_order_of_rows_raises(rows: list[str]) -> None:
+    followed(*rows)

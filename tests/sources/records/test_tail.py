@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -73,3 +74,28 @@ def test_lines_without_a_time_are_left_out(tmp_path: Path) -> None:
 def test_a_log_that_is_not_there_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         tail.lines_since(tmp_path / "none", at(0), time_of)
+
+
+@pytest.mark.parametrize(
+    ("text", "hour"),
+    [
+        ("2026-11-23 10:00:00", 15),
+        ("2026-11-23 10:00:00.250", 15),
+        ("2026-11-23T10:00:00", 15),
+        ("2026-11-23 10:00:00+00:00", 10),
+        ("2026-07-23 10:00:00", 14),
+    ],
+)
+def test_a_time_that_is_written_out_is_by_the_clock_there(text: str, hour: int) -> None:
+    read = tail.local_time(text, ZoneInfo("America/New_York"))
+    assert read is not None
+    assert (read.tzinfo, read.hour) == (UTC, hour)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "1795450018.5", "1795450018.5000000000", "2026-11-23", "2026-13-23 10:00:00",
+     "0000-00-00 00:00:00", "0001-01-01 00:00:00"],
+)  # fmt: skip
+def test_anything_else_is_no_time(text: str) -> None:
+    assert tail.local_time(text, ZoneInfo("Asia/Tokyo")) is None
