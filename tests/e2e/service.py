@@ -66,7 +66,7 @@ strangers_floor = 10000
 enabled = false
 
 [recovery]
-# As conversations go here.
+# Conversations last a second or two here.
 min_conversation = "{min_conversation}"
 
 [[pbx]]
@@ -171,7 +171,7 @@ class RunningService:
         *,
         delay: str = "1s",
         template: str = TEMPLATE,
-        min_conversation: str = "1s",
+        min_conversation: str = "0s",
         records: Collection[str] = tuple(RECORDS),
         pbx: Mapping[str, str] | None = None,
         gateway: Mapping[str, str] | None = None,
