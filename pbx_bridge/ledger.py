@@ -37,9 +37,19 @@ from pbx_bridge.core.number import parse
 from pbx_bridge.core.office import Moment, Rules
 from pbx_bridge.core.policy import Decision, Send, Verdict
 from pbx_bridge.core.skip import Defer, Skip, SkipReason
+from pbx_bridge.core.variables import caller_name
 from pbx_bridge.endings import Endings
 from pbx_bridge.steps import Steps
-from pbx_bridge.store import calls, contacts, events, feed, followups, outbox, recordings
+from pbx_bridge.store import (
+    calls,
+    contact_origins,
+    contacts,
+    events,
+    feed,
+    followups,
+    outbox,
+    recordings,
+)
 from pbx_bridge.store import messages as stored_messages
 from pbx_bridge.store.alerts import raise_alert
 from pbx_bridge.store.feed import FeedState
@@ -178,6 +188,8 @@ class Ledger:
         """End what is under way for somebody who speaks to a person now."""
         e164 = self._e164(call)
         if e164 is not None and call.answered_at is not None:
+            if name := caller_name(call.caller.name):  # whom we spoke to, we know
+                contact_origins.suggest(tx, e164, name, now)
             todo.told |= self._endings.spoken(tx, e164, call.answered_at, now, call.answered_by)
 
     @staticmethod

@@ -18,6 +18,7 @@ COMMANDS = {
     "templates": ("templates", "Show the texts as callers get them, with their price; try drafts."),
     "rules": ("rules", "Read aloud what is done about which missed calls, step by step."),
     "hours": ("hours", "Show when somebody is there, line by line, and what closes you next."),
+    "simulate": ("simulate", "Show what would be done about a call that you describe."),
     "run": ("service", "Watch the PBX and text missed callers, until stopped."),
     "calls": ("listings", "List calls: what became of each, and whether it was texted."),
     "explain": ("listings", "Show one call's timeline and every rule that judged it."),

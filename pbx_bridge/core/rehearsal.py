@@ -116,7 +116,8 @@ class Rehearsal:
         The facts are what is known of the caller without it and those before it; `ended` is the
         call as it is in the end.
         """
-        self._until(facts.now)
+        self._until(ended.began)
+        self._hold(ended.began, ended.ended or facts.now)
         self._missed_before = facts.missed_at
         judged = self._judge(facts, ended)
         if ended.disposition is Disposition.MISSED and ended.ended is not None:
@@ -127,9 +128,24 @@ class Rehearsal:
         """Let time pass until nothing waits; give what comes of each step."""
         return self._until(None)
 
+    def _hold(self, began: datetime, ended: datetime) -> None:
+        """Let everything wait that comes due while the caller rings here."""
+
+        def held(at: datetime) -> datetime:
+            while began < at <= ended:
+                at += later.LOOK_AGAIN
+            return at
+
+        for text in self._texts:
+            text.goes_at = held(text.goes_at)
+        if self._current is not None:
+            steps = (replace(step, due_at=held(step.due_at)) for step in self._current.steps)
+            self._current = replace(self._current, steps=tuple(steps))
+
     # -- a call ---------------------------------------------------------------------------
 
     def _judge(self, facts: Facts, ended: Call) -> Judged:
+        alone = facts
         missed_at = (*reversed(self._missed), *facts.missed_at)
         facts = replace(facts, missed_at=missed_at, zones=self._zones)
         verdicts = policy.explain(facts, policy.ABOUT_THE_CALL)
@@ -152,7 +168,8 @@ class Rehearsal:
             verdicts += policy.explain(facts, policy.ABOUT_THE_CALLER)
             if verdicts[-1].objection is None:
                 verdicts += policy.explain(facts, policy.LIMITS)
-        return self._followed(facts, ended, verdicts, joins, replaces)
+        opens = None if joins is not None else self._opened(facts, ended, alone)
+        return self._followed(facts, verdicts, joins, replaces, opens)
 
     def _continues(self, facts: Facts) -> tuple[Facts, UnderWay | None, UnderWay | None]:
         """Find the follow-up that a call joins, or that it replaces."""
@@ -177,24 +194,23 @@ class Rehearsal:
     def _followed(
         self,
         facts: Facts,
-        ended: Call,
         verdicts: list[Verdict],
         joins: UnderWay | None,
         replaces: UnderWay | None,
+        opens: UnderWay | None,
     ) -> Judged:
         decision = policy.conclude(facts, verdicts)
-        refilled, opens = "", None
+        refilled = ""
         if joins is not None:
             waits = any(self._waits(text, facts.now) for text in self._texts)
             if waits and facts.texting is not None:
                 refilled = words.text(facts, facts.texting)
             self._current = replace(joins, calls=facts.calls, last_call_at=facts.now)
         else:
-            opens = self._opened(facts, ended)
             self._current, self._done = opens, set()
         if isinstance(decision, Send):
-            at_once = max(decision.due_at, facts.now)
-            self._texts.append(_Text(facts.now, at_once, self._price(facts, decision.body)))
+            goes_at = max(decision.due_at, facts.now)
+            self._texts.append(_Text(facts.now, goes_at, self._price(facts, decision.body)))
         return Judged(
             facts=facts,
             decision=decision,
@@ -210,14 +226,15 @@ class Rehearsal:
     def _waits(text: _Text, now: datetime) -> bool:
         return text.goes_at > now and text.cancelled_at is None
 
-    def _opened(self, facts: Facts, ended: Call) -> UnderWay:
+    def _opened(self, facts: Facts, ended: Call, alone: Facts) -> UnderWay:
+        """Plan what follows; `alone` are the facts without the calls and texts before it."""
         sequence = facts.sequence
         assert sequence is not None  # noqa: S101 - policy.rule let it pass
         schedule = self._rules.hours.of(facts.call.line)
         caller = () if facts.number is None else self._known_zones
         clocks = Clocks(schedule=schedule, office=schedule.zone, caller=caller)
         return UnderWay(
-            facts=facts,
+            facts=replace(facts, counts=alone.counts, spent=alone.spent),
             call=ended,
             rule=facts.ruling[-1].rule.name,
             sequence=sequence,
@@ -363,8 +380,6 @@ class Rehearsal:
     def _looked_at_again(
         self, facts: Facts, number: Number, planned: Planned, price: int
     ) -> Skip | Defer | None:
-        if self._rules.shadow:  # what is not sent is not looked at either
-            return None
         return later.still_wanted(
             LaterFacts(
                 to=number.e164,

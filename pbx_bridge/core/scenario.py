@@ -100,6 +100,8 @@ def contradictions(imagined: Scenario) -> list[str]:
             found.append("of an anonymous caller nothing is known, and so no number either")
         if imagined.calls > 1:
             found.append("nobody can tell how often an anonymous caller has called")
+    if imagined.calls > 1 and imagined.within / imagined.calls < _length(imagined):
+        found.append(f"{imagined.calls} calls of that length do not come one after the other")
     if imagined.calls > 1 and _disposition(imagined.became) is not Disposition.MISSED:
         found.append(f"only missed calls are counted, and {imagined.became} is none")
     return found
@@ -160,10 +162,10 @@ def entering_voicemail(call: Call) -> Call | None:
 def _call(imagined: Scenario, number: str, began: datetime, before: int) -> Call:
     reason = imagined.became
     began = began.astimezone(UTC)
-    lasts = imagined.lasts if imagined.lasts is not None else _least(imagined)
+    lasts = imagined.lasts if imagined.lasts is not None else _length(imagined)
     ring = imagined.ring if imagined.ring is not None else lasts * (reason in _RANG)
     wait = imagined.wait if imagined.wait is not None else lasts * (reason in _QUEUED)
-    lasts = max(lasts, ring, wait)
+    lasts = _length(imagined)
     at_voicemail = reason in _AT_VOICEMAIL
     if at_voicemail:
         ring = imagined.ring if imagined.ring is not None else lasts / 2
@@ -192,9 +194,10 @@ def _call(imagined: Scenario, number: str, began: datetime, before: int) -> Call
     )
 
 
-def _least(imagined: Scenario) -> timedelta:
-    said = [length for length in (imagined.ring, imagined.wait) if length is not None]
-    return max(said, default=USUAL_LENGTH)
+def _length(imagined: Scenario) -> timedelta:
+    """Tell how long the call lasts: no shorter than phones ring and the caller waits."""
+    said = (imagined.lasts, imagined.ring, imagined.wait)
+    return max((length for length in said if length is not None), default=USUAL_LENGTH)
 
 
 def _rung(imagined: Scenario, ring: timedelta) -> tuple[Rung, ...]:

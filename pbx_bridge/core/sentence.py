@@ -17,6 +17,7 @@ from pbx_bridge.core.languages import LANGUAGES
 from pbx_bridge.core.number import is_country, normalise
 from pbx_bridge.core.scenario import USUAL_SPAN, Scenario, contradictions
 from pbx_bridge.core.spoken_time import CLOCK, DAY_SAID, DURATION, Said, read_duration
+from pbx_bridge.core.text import clean
 
 #: What a piece may be, for people.
 EXAMPLE = "a new caller, sales line, Saturday 14:05, abandoned after 20 s"
@@ -52,7 +53,7 @@ def read(
     if len(words) > LONGEST:
         raise NotUnderstood([f"too long; at most {LONGEST} characters"])
     reading = _Reading(known)
-    for piece in re.split(r"[,;\n]", words):
+    for piece in re.split(r"[,;\n]", clean(words)):
         reading.take(piece)
     reading.give(given or {})
     imagined = reading.scenario(now, zone)
@@ -79,6 +80,23 @@ def read_when(words: str, now: datetime, zone: tzinfo) -> datetime:
         raise NotUnderstood([str(error)]) from error
 
 
+def read_line(words: str, known: Known) -> str:
+    """Read a line's name or number.
+
+    Raises:
+        NotUnderstood: there is no line of this name.
+
+    """
+    for name, called in known.lines.items():
+        if words.strip().lower() == name.lower():
+            return called
+    reading = _Reading(known)
+    reading.take(f"line {words}")
+    if reading.problems or reading.said.keys() != {"line"}:
+        raise NotUnderstood(reading.problems or [f'no such line: "{words}"'])
+    return str(reading.said["line"])
+
+
 _Heard = dict[str, Any]
 _Phrase = tuple[re.Pattern[str], Callable[[re.Match[str], Known], _Heard]]
 
@@ -90,7 +108,7 @@ class _Reading:
         self.said: dict[str, Any] = {}
         self.problems: list[str] = []
         self._known = known
-        self._phrases = (*_lines(known), *_PHRASES)
+        self._phrases = (*_named_lines(known), *_PHRASES, *_OTHER_LINES)
 
     def take(self, piece: str) -> None:
         rest = " ".join(piece.replace("\u2019", "'").split()).rstrip(".!")
@@ -168,23 +186,17 @@ _FILLER = re.compile(
     re.IGNORECASE,
 )
 _NAME = r"[\w&'.+/-]+"
-_NUMBER = r"\+?\d[\d()./-]*(?: [\d()./-]+)*"
+_NUMBER = r"\+?[\d(][\d()./-]*(?: [\d()./-]+)*"
 _AFTER = rf"(?: (?:after|for|of|in) ({DURATION}))?"
 
 
-def _lines(known: Known) -> list[_Phrase]:
-    """Give how lines may be said: by their names, by a number, or by a name that nobody knows."""
-    to = r"(?:(?:to|called|calling|calls) (?:the )?)"
-    phrases = [
-        _phrase(rf"{to}?(?:line )?{re.escape(name)}(?: line)?", _always(line=called))
-        for name, called in known.lines.items()
-    ]
+_TO = r"(?:(?:to|called|calling|calls) (?:the )?)"
+
+
+def _named_lines(known: Known) -> list[_Phrase]:
     return [
-        *phrases,
-        _phrase(rf"(?:{to}|line )(?P<line>{_NUMBER})", _line_by_number),
-        _phrase(rf"{to}?(?P<line>{_NAME}) line", _line_by_name),
-        _phrase(rf"{to}?line (?P<line>{_NAME})", _line_by_name),
-        _phrase(rf"{to}(?P<line>{_NAME})", _line_by_name),
+        _phrase(rf"{_TO}?(?:line )?{re.escape(name)}(?: line)?", _always(line=called))
+        for name, called in known.lines.items()
     ]
 
 
@@ -200,6 +212,15 @@ def _line_by_name(match: re.Match[str], known: Known) -> _Heard:
     names = [name for name in known.lines if name.lower() in close]
     right = f'did you mean "{names[0]}"?' if names else f"known are {', '.join(known.lines)}"
     raise ValueError(f'no such line: "{match["line"]}"; {right}')
+
+
+#: Lines by a number, or by a name that nobody knows.
+_OTHER_LINES: tuple[_Phrase, ...] = (
+    _phrase(rf"(?:{_TO}|line )(?P<line>{_NUMBER})", _line_by_number),
+    _phrase(rf"{_TO}?(?P<line>{_NAME}) line", _line_by_name),
+    _phrase(rf"{_TO}?line (?P<line>{_NAME})", _line_by_name),
+    _phrase(rf"{_TO}(?P<line>{_NAME})", _line_by_name),
+)
 
 
 def _caller_number(match: re.Match[str], known: Known) -> _Heard:
@@ -344,7 +365,7 @@ _PHRASES: tuple[_Phrase, ...] = (
     _phrase(rf"called (twice|\d{{1,3}} times)(?: (?:with)?in ({DURATION}))?", _calls),
     _phrase(rf"(?:from|caller|number) ({_NUMBER})", _caller_number),
     _phrase(r"(?:from|country|number (?:of|from)) (?:the )?([a-z]{2})", _country),
-    _phrase(rf"\+{_NUMBER}", _lonely_number),
+    _phrase(r"\+\d[\d()./-]*(?: [\d()./-]+)*", _lonely_number),
     _phrase(rf"({DAY_SAID})", _field("day")),
     _phrase(rf"({CLOCK})(?: o'clock)?", _field("clock")),
     _phrase(r"(?:just |right )?now", _always()),

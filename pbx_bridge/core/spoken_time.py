@@ -17,7 +17,7 @@ _AMOUNT = (
 )
 #: A length of time.
 DURATION = rf"{_AMOUNT}(?: (?:and )?{_AMOUNT})*"
-_PART = re.compile(r"(\d[\d.]*|an?|one|the|half an?) ?([smhd])")
+_PART = re.compile(r"(\d[\d.]*|\b(?:half an?|an?|one|the)\b) ?([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 #: A time of day,
 CLOCK = (

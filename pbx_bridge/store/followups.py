@@ -5,7 +5,7 @@ What a step sends is a message of its own in the outbox; here stands the plan.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, func, or_, select
@@ -17,6 +17,9 @@ from pbx_bridge.store import outbox
 from pbx_bridge.store.schema import follow_up as table
 from pbx_bridge.store.schema import message
 from pbx_bridge.store.schema import planned_step as step
+
+#: The longest cool-down in which a call may join a follow-up that was finished.
+FINISHED_LATELY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,11 +218,29 @@ def stop(  # noqa: PLR0913 - what is stopped, and why
 
 
 def stop_for(tx: Connection, recipient: str, now: datetime, reason: str, detail: str) -> list[int]:
-    """Stop all that is under way for somebody; give the follow-ups that were."""
+    """Stop all that is under way for somebody; give the follow-ups that were.
+
+    One that was finished just before is closed too, so that the next call begins anew.
+    """
     stopped = list(tx.execute(_OPEN_OF, {"to": recipient}).scalars().all())
     for follow_up in stopped:
         stop(tx, follow_up, now, reason, detail)
-    # And what a finished one has left in the outbox, mails among it.
+    tx.execute(
+        table.update()
+        .where(
+            table.c.recipient == recipient,
+            table.c.state == FollowUpState.FINISHED.value,
+            table.c.last_call_at >= now - FINISHED_LATELY,
+        )
+        .values(
+            state=FollowUpState.STOPPED.value,
+            stopped_at=now,
+            reason=reason,
+            detail=detail,
+            updated_at=now,
+        )
+    )
+    # And what it has left in the outbox, mails among it.
     for message_id, state in tx.execute(_MESSAGES_FOR, {"to": recipient}).all():
         if state == State.QUEUED.value:
             outbox.cancel(tx, message_id, now, reason, detail)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from pbx_bridge.core.number import (
     dialled_digits,
+    example,
     family,
     is_country,
     is_nobody,
@@ -233,3 +234,15 @@ def test_no_text_raises_and_what_parses_is_plain(text: str, country: str) -> Non
         assert number.e164[0] == "+"
         assert number.e164[1:].isascii()
         assert number.e164[1:].isdigit()
+
+
+@pytest.mark.parametrize(("country", "number"), [("US", "+12015550123"), ("GB", "+447400123456")])
+def test_an_example_of_a_country_can_be_texted(country: str, number: str) -> None:
+    assert example(country) == number
+    parsed = parse(number, country)
+    assert parsed is not None
+    assert (parsed.region, parsed.untextable) == (country, "")
+
+
+def test_not_every_country_has_mobile_numbers() -> None:
+    assert example("TA") is None
