@@ -87,6 +87,7 @@ class FollowUp:
         self._inbox: asyncio.Queue[_Item | None] = asyncio.Queue(INBOX_SIZE)
         self._to_recover: asyncio.Queue[Search] = asyncio.Queue()
         self._boots: dict[tuple[str, str], str] = {}
+        self._from_here: set[tuple[str, str]] = set()  # outbound calls in progress
         self._overflowed: set[str] = set()
         self._whole: dict[str, datetime] = {}  # and since when
         self._stopping = False
@@ -241,7 +242,7 @@ class FollowUp:
         return told
 
     def _live(self, pbx: str) -> frozenset[str]:
-        return frozenset(call_id for at, call_id in self._boots if at == pbx)
+        return frozenset(call_id for at, call_id in (*self._boots, *self._from_here) if at == pbx)
 
     def _told(self, pbx: str, observations: list[Observation]) -> list[Told]:
         """Join each observation with the boot of its call: a restart ends calls of the old one."""
@@ -252,10 +253,18 @@ class FollowUp:
                 self._boots[pbx, what.call.call_id] = boot
             elif isinstance(what, CallEnded):
                 boot = self._boots.pop((pbx, what.call.call_id), boot)
-            elif not isinstance(what, OutboundCall):
+            elif isinstance(what, OutboundCall):
+                self._note_outbound(pbx, what)
+            else:
                 boot = self._boots.get((pbx, what.call.call_id), boot)
             told.append(Told(pbx, boot, what))
         return told
+
+    def _note_outbound(self, pbx: str, outbound: OutboundCall) -> None:
+        if outbound.ended is None:
+            self._from_here.add((pbx, outbound.call_id))
+        else:
+            self._from_here.discard((pbx, outbound.call_id))
 
     # -- writing down -----------------------------------------------------------------------
 

@@ -78,7 +78,7 @@ class Recovered:
 class Told:
     """Something to write down. `boot` is the run of the PBX that it happened in.
 
-    `live` are the calls in progress at that PBX, where it matters.
+    `live` are the calls in progress at that PBX, in either direction, where it matters.
     """
 
     pbx: str
@@ -158,11 +158,11 @@ class Ledger:
                     self._search(todo, Search(one.pbx, call.began, None))
                 self._ended(tx, one, call, now, todo)
             case OutboundCall():
-                calls.upsert_outbound(tx, one.pbx, one.boot, one.what)
+                stands = calls.upsert_outbound(tx, one.pbx, one.boot, one.what)
                 if one.what.ended is not None:
                     todo.told |= self._endings.called_back(
                         tx,
-                        one.what,
+                        stands,
                         now,
                         country=self.rules.country,
                         long_enough=self.rules.min_conversation,
@@ -439,7 +439,7 @@ class Ledger:
             began = known.seen_at
             feed.gap_began(tx, one.pbx, began, "the service was not running")
         feed.seen(tx, one.pbx, one.boot, FeedState.WHOLE, at)
-        calls.close_open_outbound(tx, one.pbx, now)
+        calls.close_open_outbound(tx, one.pbx, now, one.live)
         for record in calls.still_open(tx, one.pbx):
             if record.call.call_id in one.live:
                 continue

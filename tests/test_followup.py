@@ -603,6 +603,31 @@ async def test_a_call_that_a_new_run_finds_live_keeps_what_the_old_one_knew(db: 
     assert (record.call.disposition, record.call.answered_by) == (Disposition.ANSWERED, "p")
 
 
+async def test_a_call_back_that_a_new_run_finds_live_still_counts(db: Database) -> None:
+    """The text is held while it rings, and not sent once they have spoken."""
+    before = Office(db)
+    before.feed(ev.FeedRestored(before.now, "boot 1", ()))
+    await before.rings_out().judged()
+    before.leg("desk", linkedid="desk", state=ChannelState.RING)
+    before.leg("t", name="PJSIP/trunk-t", linkedid="desk", context="from-trunk")
+    before.feed(ev.DialBegun(before.now, "desk", "t", "PJSIP/trunk-t", "2125550142@trunk"))
+    await before.judged()
+    after = Office(db)
+    after.now, after.names = before.now, before.names
+    ringing = after.live("t", linkedid="desk", state=ChannelState.RINGING)
+    live = replace(ringing, context="from-trunk", number="")
+    after.wait(5).feed(ev.FeedRestored(after.now, "boot 1", (live,)))
+    (message,) = await after.claim(20)
+    assert (message.state, message.detail) == (
+        State.QUEUED,
+        "the caller is on the phone with us now",
+    )
+    after.leg("desk", linkedid="desk", state=ChannelState.RING)
+    after.up("t", "desk").enters("b", "t", "desk").wait(30).gone("t", "desk")
+    (message,) = await after.claim(0)
+    assert (message.state, message.code) == (State.CANCELLED, "spoken_since")
+
+
 async def test_switched_off_meanwhile_no_text_goes_out(db: Database) -> None:
     office = Office(db)
     await office.rings_out().judged()

@@ -9,7 +9,7 @@ a call that was live while the feed was down ends as UNOBSERVED unless it proves
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
@@ -388,7 +388,7 @@ class CallTracker:
             if caller is not None and caller.channel_id == journey.call_id:
                 self._seek(journey)
             journey.ring(event.at, leg.channel_id, endpoint_of(leg.name), local=leg.local)
-        elif leg.external and leg.outbound is None:
+        elif leg.external and (leg.outbound is None or not leg.outbound.told.dialled):
             dialled = number.dialled_digits(event.dial_string)
             if dialled:
                 leg.outbound = Outbound(
@@ -615,12 +615,18 @@ class CallTracker:
         for channel in list(self._graph.channels.values()):
             if channel.channel_id not in alive:
                 self._vanished(channel, event.at, Reason.FEED_GAP)
-        for live in event.channels:
-            self._adopt(live, event.at)
+        self._adopt_all(event.channels, event.at)
         self._pair_all_by_name()
         for channel in self._graph.channels.values():
             if channel.bridge is not None:
                 self._look_around(channel, event.at)
+
+    def _adopt_all(self, channels: Sequence[ev.LiveChannel], at: datetime) -> None:
+        unknown = [live for live in channels if live.channel_id not in self._graph.channels]
+        for live in channels:
+            self._adopt(live, at)
+        for live in unknown:  # by now it is known which of them serve a caller
+            self._adopt_outbound(live, at)
 
     def _adopt(self, live: ev.LiveChannel, at: datetime) -> None:
         """Take a channel as a snapshot shows it."""
@@ -662,6 +668,19 @@ class CallTracker:
         if live.state == ChannelState.UP:
             journey.up = True
             journey.unseen = Reason.FEED_GAP
+
+    def _adopt_outbound(self, live: ev.LiveChannel, at: datetime) -> None:
+        """Take a trunk leg that no caller asked for as somebody's call from here.
+
+        On such a leg the PBX has the number that was dialled as caller ID.
+        """
+        channel = self._graph.channels[live.channel_id]
+        if channel.root or not channel.external or live.linkedid in self._journeys:
+            return
+        dialled = number.dialled_digits(live.number)
+        told = OutboundCall(call_id=live.channel_id, dialled=dialled, began=at)
+        channel.outbound = Outbound(told)
+        self._told.append(told)
 
     def _vanished(self, channel: Channel, at: datetime, reason: Reason) -> None:
         journey = self._root_journey(channel.channel_id)

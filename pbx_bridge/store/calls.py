@@ -1,6 +1,6 @@
 """Calls, their timeline and what was decided about them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -235,35 +235,48 @@ def was_decided(tx: Connection, row_id: int, moment: str) -> bool:
     return tx.execute(_DECIDED, {"row": row_id, "moment": moment}).first() is not None
 
 
-def upsert_outbound(tx: Connection, pbx: str, boot: str, outbound: OutboundCall) -> None:
-    """Write down what is known now about an outbound call; what was known is not forgotten."""
+def upsert_outbound(tx: Connection, pbx: str, boot: str, outbound: OutboundCall) -> OutboundCall:
+    """Write down what is known now about an outbound call; give it as it stands.
+
+    What was known is not forgotten: a later run of the service did not see its beginning.
+    """
     where = and_(
         outbound_call.c.pbx == pbx,
         outbound_call.c.boot == boot,
         outbound_call.c.call_id == outbound.call_id,
     )
-    told = {
-        "dialled": outbound.dialled,
-        "answered_at": outbound.answered_at,
-        "ended": outbound.ended,
-    }
-    if tx.execute(select(outbound_call.c.id).where(where)).first() is None:
-        tx.execute(
-            outbound_call.insert().values(
-                pbx=pbx, boot=boot, call_id=outbound.call_id, began=outbound.began, **told
-            )
+    known = tx.execute(select(outbound_call).where(where)).first()
+    stands = outbound
+    if known is not None:
+        stands = OutboundCall(
+            call_id=outbound.call_id,
+            began=known.began,
+            dialled=known.dialled or outbound.dialled,
+            answered_at=known.answered_at or outbound.answered_at,
+            ended=outbound.ended or known.ended,
         )
-        return
-    known = {name: value for name, value in told.items() if value}
-    if known:
-        tx.execute(outbound_call.update().where(where).values(known))
+    told = {
+        "dialled": stands.dialled,
+        "answered_at": stands.answered_at,
+        "ended": stands.ended,
+    }
+    if known is None:
+        which = {"pbx": pbx, "boot": boot, "call_id": outbound.call_id}
+        tx.execute(outbound_call.insert().values(began=outbound.began, **which, **told))
+    else:
+        tx.execute(outbound_call.update().where(where).values(told))
+    return stands
 
 
-def close_open_outbound(tx: Connection, pbx: str, now: datetime) -> int:
-    """End the outbound calls whose end was not seen; give how many."""
+def close_open_outbound(tx: Connection, pbx: str, now: datetime, live: Collection[str] = ()) -> int:
+    """End the outbound calls whose end was not seen; give how many. Those in `live` go on."""
     return tx.execute(
         outbound_call.update()
-        .where(outbound_call.c.pbx == pbx, outbound_call.c.ended.is_(None))
+        .where(
+            outbound_call.c.pbx == pbx,
+            outbound_call.c.ended.is_(None),
+            outbound_call.c.call_id.not_in(live),
+        )
         .values(ended=now)
     ).rowcount
 

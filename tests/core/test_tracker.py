@@ -1,6 +1,7 @@
 """The catalogue of flows, told event by event: each ends in one verdict, and leaves nothing."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -689,6 +690,58 @@ class TestGaps:
         scene.arrives().up("c").wait(20).pbx_hangs_up().gone("c")
         assert scene.verdict == ("missed", "announcement_only")
         assert scene.ended[0].line == "+12125550100"
+
+    def test_a_call_from_here_that_is_found_live_is_known_again(self) -> None:
+        """On the trunk leg the caller ID is the number that was dialled, its root is the desk's."""
+        scene = self.calls_back(number="912125550142")
+        found = self.outbound(scene)
+        assert (found.call_id, found.dialled, found.began) == ("t", "912125550142", START)
+        scene.wait(5).up("t", "desk").enters("b", "t", "desk").wait(30).gone("t", "desk")
+        assert self.outbound(scene).answered_at == START + timedelta(seconds=5)
+        assert self.outbound(scene).ended == scene.now
+        assert scene.tracker.held == 0
+
+    def test_one_that_is_found_answered_was_answered_by_then(self) -> None:
+        scene = self.calls_back(state=ChannelState.UP, bridge="b")
+        assert self.outbound(scene).answered_at == START
+
+    def test_what_it_dials_may_be_told_behind_the_snapshot(self) -> None:
+        scene = self.calls_back(number="")
+        assert self.outbound(scene).dialled == ""
+        scene.feed(ev.DialBegun(scene.now, "desk", "t", "PJSIP/trunk-t", "+12125550142@trunk"))
+        assert self.outbound(scene).dialled == "12125550142"
+
+    def test_a_trunk_leg_that_serves_a_caller_is_no_call_from_here(self) -> None:
+        """A mobile that rings for the caller, whom the snapshot shows after it."""
+        scene = Scene()
+        scene.names |= {"c": "PJSIP/trunk-c", "m": "PJSIP/trunk-m"}
+        mobile = replace(scene.live("m", state=ChannelState.RINGING), context="from-trunk")
+        caller = replace(scene.live("c", state=ChannelState.RING), context="from-trunk")
+        self.restored(scene, mobile, caller)
+        assert [told for told in scene.told if isinstance(told, OutboundCall)] == []
+
+    @staticmethod
+    def calls_back(
+        *, number: str = "2125550142", state: int = ChannelState.RINGING, bridge: str = ""
+    ) -> Scene:
+        """Find a call from a desk to the trunk live, at the start of the watch."""
+        scene = Scene()
+        scene.names |= {"desk": "PJSIP/101-desk", "t": "PJSIP/trunk-t"}
+        desk = replace(
+            scene.live("desk", state=state, bridge=bridge, linkedid="desk"), context="from-office"
+        )
+        out = replace(
+            scene.live("t", state=state, bridge=bridge, linkedid="desk"),
+            context="from-trunk",
+            number=number,
+        )
+        scene.feed(ev.FeedRestored(START, "boot 1", (out, desk)))
+        return scene
+
+    @staticmethod
+    def outbound(scene: Scene) -> OutboundCall:
+        """Give the last that was told of it."""
+        return [told for told in scene.told if isinstance(told, OutboundCall)][-1]
 
     def test_a_lost_hangup_is_found_by_two_audits(self) -> None:
         scene = Scene()

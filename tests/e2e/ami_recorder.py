@@ -49,7 +49,11 @@ class AmiRecorder:
         self._reader, self._writer = await asyncio.open_connection(self.host, self.port)
         self._note("connect")
         self._reading = asyncio.create_task(self._read())  # noqa: TID251 - held, ended by close()
-        answer = await self.action(Action="Login", Username=self.user, Secret=self.secret)
+        try:
+            answer = await self.action(Action="Login", Username=self.user, Secret=self.secret)
+        except ConnectionError:  # it has just come up, or is about to end
+            await self.close()
+            raise
         if answer.get("Response") != "Success":
             await self.close()
             raise ConnectionError(f"AMI refused {self.user}: {answer}")

@@ -14,8 +14,10 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from aiohttp import web
+from sqlalchemy import Connection
 
 from pbx_bridge.core.delivery import State
 from pbx_bridge.store import calls, feed
@@ -24,9 +26,10 @@ from pbx_bridge.store.calls import CallRecord
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.feed import Gap
 
-from .asterisk import Asterisk
+from .asterisk import ROOT, Asterisk
 from .office import Call
 
+T = TypeVar("T")
 WAITING = {State.QUEUED, State.SENDING}
 
 CONFIG = """\
@@ -41,10 +44,12 @@ enabled = true
 delay = "{delay}"
 max_per_hour = 10000
 max_per_day = 10000
-template = "Sorry that we missed your call to {{line}}."
+template = "{template}"
 
 # Hundreds of calls in a few minutes, all of strangers from one block of numbers to few lines.
 [texting.limits]
+per_number_per_day = 10000
+per_number_per_week = 10000
 per_block_per_hour = 10000
 per_block_per_day = 10000
 per_line_per_hour = 10000
@@ -59,6 +64,10 @@ strangers_floor = 10000
 [texting.quiet_hours]
 # Tests run at any hour, and some texts are about calls that were recovered minutes later.
 enabled = false
+
+[recovery]
+# Conversations last a second or two here.
+min_conversation = "{min_conversation}"
 
 [[pbx]]
 {pbx}
@@ -81,6 +90,7 @@ format = "json"
 {more}
 """
 
+TEMPLATE = "Sorry that we missed your call to {line}."
 #: Settings of [gateways.test] unless a test has others, as TOML has them.
 GATEWAY = """\
 type = "http"
@@ -152,6 +162,7 @@ class RunningService:
     `records` are those of `RECORDS` that it may read; `pbx` are settings of [[pbx]] that differ
     from `PBX`, and `gateway` those of its gateway if that is another, as TOML has them. With
     `voicemail` it may read the PBX's messages; `more` are tables at the end of its configuration.
+    `seconds` shortens its waits, as `tests.service_process` has them.
     """
 
     def __init__(
@@ -159,13 +170,18 @@ class RunningService:
         asterisk: Asterisk,
         *,
         delay: str = "1s",
+        template: str = TEMPLATE,
+        min_conversation: str = "0s",
         records: Collection[str] = tuple(RECORDS),
         pbx: Mapping[str, str] | None = None,
         gateway: Mapping[str, str] | None = None,
         voicemail: bool = False,
         more: str = "",
+        seconds: Mapping[str, float] | None = None,
     ) -> None:
         self.asterisk, self.delay = asterisk, delay
+        self._template, self._min_conversation = template, min_conversation
+        self._seconds = seconds
         self._voicemail, self._more = voicemail, more
         self._gateway = _toml(gateway or {})
         self._records_read = records
@@ -198,12 +214,19 @@ class RunningService:
         await self.configure()
         seen = len(self.log)
         self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "pbx_bridge", "run", "-c", str(self.config)),
+            *(sys.executable, "-m", *self._command()),
+            cwd=ROOT,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
         self._reading = asyncio.create_task(self._read(self._process))  # noqa: TID251 - awaited in end
         await self.said("pbx_up", since=seen)
+
+    def _command(self) -> list[str]:
+        if self._seconds is None:
+            return ["pbx_bridge", "run", "-c", str(self.config)]
+        options = json.dumps({"seconds": self._seconds})
+        return ["tests.service_process", str(self.config), options]
 
     async def configure(self) -> None:
         """Write its configuration, and have the gateway there that it names."""
@@ -217,6 +240,8 @@ class RunningService:
         self.config.write_text(
             CONFIG.format(
                 delay=self.delay,
+                template=self._template,
+                min_conversation=self._min_conversation,
                 pbx=_toml(self._pbx),
                 records=_toml(records),
                 voicemail=self._voicemail_table(),
@@ -326,6 +351,11 @@ class RunningService:
         ever = datetime.fromtimestamp(0, UTC)
         async with Database.read_only(self.database) as db:
             return await db.read(lambda tx: feed.gaps(tx, "office", ever))
+
+    async def read(self, query: Callable[[Connection], T]) -> T:
+        """Look into its database."""
+        async with Database.read_only(self.database) as db:
+            return await db.read(query)
 
     async def records_of(self, call: Call) -> list[CallRecord]:
         """Give what it wrote down of the calls from that number, the oldest first."""

@@ -233,6 +233,21 @@ async def test_an_outbound_call_forgets_nothing(db: Database) -> None:
     assert await db.run(lambda tx: calls.close_open_outbound(tx, PBX, NOON)) == 0
 
 
+async def test_an_outbound_call_found_live_by_a_later_run_is_the_same(db: Database) -> None:
+    """That run saw neither its beginning nor who was dialled, nor when it was answered."""
+    up = replace(DIALLED, answered_at=NOON + minutes(1))
+    found = replace(DIALLED, dialled="", began=NOON + minutes(9), answered_at=NOON + minutes(9))
+    await db.run(lambda tx: calls.upsert_outbound(tx, PBX, BOOT, up))
+    assert await db.run(lambda tx: calls.upsert_outbound(tx, PBX, BOOT, found)) == up
+    closed = await db.run(
+        lambda tx: calls.close_open_outbound(tx, PBX, NOON, frozenset({DIALLED.call_id}))
+    )
+    assert closed == 0, "it goes on"
+    over = replace(found, ended=NOON + minutes(10))
+    stands = await db.run(lambda tx: calls.upsert_outbound(tx, PBX, BOOT, over))
+    assert stands == replace(up, ended=NOON + minutes(10))
+
+
 async def test_who_rings_or_is_rung_is_in_a_call(db: Database) -> None:
     async def busy(after: float = 1, except_row: int | None = None) -> bool:
         now = NOON + minutes(after)
