@@ -62,13 +62,26 @@ class Endings:
         ended = followups.stop_for(tx, recipient, now, reason.value, detail)
         for row in ended:
             self._tell_stopped(tx, row, now)
+        return Ended(tuple(ended), self.close_tasks(tx, recipient, now, reason, by=by, note=note))
+
+    def close_tasks(  # noqa: PLR0913 - whose, and why
+        self,
+        tx: Connection,
+        recipient: str,
+        now: datetime,
+        reason: SkipReason,
+        *,
+        by: str = "",
+        note: str = "",
+    ) -> tuple[Task, ...]:
+        """Close what somebody here was to do about a caller, if the reason is one for that."""
         how = _CLOSES.get(reason)
-        closed = (
-            [] if how is None else tasks.close_for(tx, recipient, now, how=how, by=by, detail=note)
-        )
+        if how is None:
+            return ()
+        closed = tasks.close_for(tx, recipient, now, how=how, by=by, detail=note)
         for task in closed:
             self.tell_closed(tx, task, now)
-        return Ended(tuple(ended), tuple(closed))
+        return tuple(closed)
 
     def stop(  # noqa: PLR0913 - which, and why
         self,

@@ -422,6 +422,9 @@ class Ledger:
             self._endings.stop(
                 tx, row.follow_up, now, told.reason, told.detail, except_message=row.message_id
             )
+            about = followups.get(tx, row.follow_up)
+            if about is not None:
+                self._endings.close_tasks(tx, about.recipient, now, told.reason)
         return told
 
     # -- gaps -------------------------------------------------------------------------------

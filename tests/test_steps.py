@@ -528,3 +528,21 @@ class TestHoldingOut:
         (record,) = await office.judged()
         assert record.decision is not None
         assert record.decision.rule == "held_out"
+
+
+async def test_a_conversation_that_is_noticed_when_a_text_is_due_closes_the_task(
+    db: Database,
+) -> None:
+    """A call back that still goes on is told to nobody before it ends."""
+    office = Office(db)
+    await office.rings_out().judged()
+    office.leg("desk", linkedid="desk", state=ChannelState.RING)
+    office.leg("t", name="PJSIP/trunk-t", linkedid="desk", context="from-trunk")
+    office.feed(ev.DialBegun(office.now, "desk", "t", "PJSIP/trunk-t", "+12125550142@trunk"))
+    office.up("t", "desk").enters("b", "t", "desk")
+    await office.passes(timedelta(seconds=45))
+    assert office.went_out == []
+    told, _ = await office.follow_up()
+    assert told.reason == "spoken_since"
+    (task,) = await office.tasks()
+    assert task.closed_how is ClosedHow.SPOKEN
