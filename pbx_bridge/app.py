@@ -61,7 +61,7 @@ PRUNE_EVERY = timedelta(hours=6)
 #: A trunk that brought no call for so long is no longer known as one by experience.
 TRUNKS_SINCE = timedelta(days=30)
 #: Changed settings of these sections count from the next start.
-FIXED_SECTIONS = ("pbx", "database", "hooks", "announce", "contacts")
+FIXED_SECTIONS = ("pbx", "database", "hooks", "announce", "contacts", "bookings")
 
 log = structlog.get_logger()
 
