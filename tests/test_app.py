@@ -223,7 +223,7 @@ async def test_sighup_sends_through_the_new_gateway(
 
 
 async def test_sighup_that_switches_texting_off_stops_what_is_queued(place: Office) -> None:
-    place.configure(delay='"2s"')
+    place.configure(delay='"8s"')
     service = await place.start_watching()
     place.pbx.misses()
     await service.told("call_judged")
