@@ -10,4 +10,4 @@ def test_every_reason_not_to_text_has_words() -> None:
 
 def test_a_name_that_has_none_is_words_already() -> None:
     assert words(TEXTED) == "texted"
-    assert words("held_out") == "held out"
+    assert words("told_later") == "told later"
