@@ -70,6 +70,7 @@ class Conversation:
         currency: str,
     ) -> None:
         self.rules = rules  #: replaced as a whole when the configuration is read again
+        self._rules = rules
         self.currency = currency
         self._endings = Endings(new_key, NOBODY_LISTENS)
         self._new_key = new_key
@@ -86,6 +87,7 @@ class Conversation:
 
     def take(self, tx: Connection, gateway: str, news: Sequence[News], now: datetime) -> Noted:
         """Write news down, in order; what was told before changes nothing."""
+        self._rules = self.rules  # one set of them for all of the transaction
         noted = Noted()
         for one in news:
             match one:
@@ -127,11 +129,11 @@ class Conversation:
     ) -> None:
         if replies.is_known(tx, gateway, reply):
             return
-        number = parse(reply.sender, self.rules.country)
+        number = parse(reply.sender, self._rules.country)
         about = (
             stored_messages.last_to(tx, number.e164, now - JOURNEY) if number is not None else None
         )
-        understood = keywords.classify(reply.body, self.rules.wording)
+        understood = keywords.classify(reply.body, self._rules.wording)
         meaning = reply.handled or understood.meaning
         ignored = self._ignored(tx, reply, number, now)
         record = replies.insert(
@@ -193,10 +195,10 @@ class Conversation:
 
     def _ignored(self, tx: Connection, reply: Reply, number: Number | None, now: datetime) -> str:
         """Say why nothing is answered: the sender is no person; empty if it may be one."""
-        machine = loops.is_machine_sender(reply.sender, self.rules.country)
+        machine = loops.is_machine_sender(reply.sender, self._rules.country)
         if machine or number is None:
             return machine or "the sender is no telephone number"
-        if number.e164 in self.rules.own_numbers:
+        if number.e164 in self._rules.own_numbers:
             return "the office's own number"
         known = correspondents.get(tx, number.e164)
         if known.muted_until is not None and known.muted_until > now:
@@ -238,7 +240,7 @@ class Conversation:
         about = (
             stored_messages.get(tx, record.message_id) if record.message_id is not None else None
         )
-        body = self.rules.wording.confirmation(record.meaning, self._language(about, number))
+        body = self._rules.wording.confirmation(record.meaning, self._language(about, number))
         if body is None:
             return
         outbox.insert(
@@ -253,7 +255,7 @@ class Conversation:
             created_at=now,
             due_at=now,
             expires_at=now + CONFIRM_WITHIN,
-            shadow=self.rules.shadow,
+            shadow=self._rules.shadow,
             purpose=Purpose.CONFIRMATION,
             reply_row=record.row_id,
             region=number.region,
@@ -261,8 +263,10 @@ class Conversation:
         case.noted.queued = True
 
     def _language(self, about: MessageRecord | None, number: Number) -> str:
-        line = None if about is None else self.rules.line(about.line)
-        return self.rules.wording.language_for("" if line is None else line.language, number.region)
+        line = None if about is None else self._rules.line(about.line)
+        return self._rules.wording.language_for(
+            "" if line is None else line.language, number.region
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,35 +101,34 @@ class Ledger:
         self.tells_missed_calls = False  #: whether staff want an alert of each
         self._new_key = new_key
         self._has_records = has_records
+        self.rules = rules  #: replaced as a whole when the configuration is read again
+        self.listeners = listeners  #: likewise: who is told what happens
         self._endings = Endings(new_key, listeners)
         self._steps = Steps(rules, new_key, self._endings)
 
     @property
-    def rules(self) -> Rules:
-        """The rules in force; replaced as a whole when the configuration is read again."""
+    def _rules(self) -> Rules:
+        """The rules of this transaction."""
         return self._steps.rules
 
-    @rules.setter
-    def rules(self, rules: Rules) -> None:
-        self._steps.rules = rules
+    def _begin(self) -> None:
+        """Take the rules that a transaction goes by.
 
-    @property
-    def listeners(self) -> Listeners:
-        """Who is told what happens; replaced likewise."""
-        return self._endings.listeners
-
-    @listeners.setter
-    def listeners(self, listeners: Listeners) -> None:
-        self._endings.listeners = listeners
+        The event loop may replace them at any time; half of a decision by each would be none.
+        """
+        self._steps.rules = self.rules
+        self._endings.listeners = self.listeners
 
     def do_due(self, tx: Connection, now: datetime) -> tuple[ToDo, datetime | None]:
         """Do the steps of follow-ups whose time has come; tell when the next one is due."""
+        self._begin()
         todo = ToDo()
         self._steps.do_due(tx, now, todo)
         return todo, followups.next_due(tx)
 
     def record(self, tx: Connection, told: list[Told], now: datetime) -> ToDo:
         """Write everything down, in order."""
+        self._begin()
         todo = ToDo()
         for one in told:
             self._record_one(tx, one, now, todo)
@@ -164,8 +163,8 @@ class Ledger:
                         tx,
                         stands,
                         now,
-                        country=self.rules.country,
-                        long_enough=self.rules.min_conversation,
+                        country=self._rules.country,
+                        long_enough=self._rules.min_conversation,
                     )
             case ev.FeedLost(at, reason):
                 feed.seen(tx, one.pbx, one.boot, FeedState.LOST, at)
@@ -221,7 +220,7 @@ class Ledger:
     def _at_voicemail(
         self, tx: Connection, row: int, call: Call, now: datetime, todo: ToDo
     ) -> None:
-        rule = self.rules.reasons.get(call.reason)
+        rule = self._rules.reasons.get(call.reason)
         if rule is None or rule.act_on is not Moment.VOICEMAIL_ENTERED:
             return
         if call.disposition is not Disposition.MISSED or _at_voicemail_before(tx, row):
@@ -244,7 +243,7 @@ class Ledger:
         if isinstance(decision, Skip):
             outcome, rule, detail = "skip", str(decision.reason), decision.detail
         else:
-            outcome = "shadow" if self.rules.shadow else "text"
+            outcome = "shadow" if self._rules.shadow else "text"
             rule, detail = str(call.reason), f"due {decision.due_at:%H:%M:%S} UTC"
             if decision.note:
                 detail += f", {decision.note}"
@@ -308,11 +307,11 @@ class Ledger:
     def _tell_others(  # noqa: PLR0913 - the call, and what there is to do
         self, tx: Connection, row: int, facts: Facts, now: datetime, todo: ToDo, *, texts: bool
     ) -> None:
-        names = self.listeners.of(Happened.CALL_MISSED)
+        names = self._endings.listeners.of(Happened.CALL_MISSED)
         if not names:
             return
         call, e164 = facts.call, self._e164(facts.call) or ""
-        line = self.rules.line(call.line)
+        line = self._rules.line(call.line)
         known = contacts.of_number(tx, e164) if e164 else None
         matched = facts.ruling[-1].rule if facts.asked else None
         happening = payloads.call_missed(
@@ -343,7 +342,7 @@ class Ledger:
         now: datetime,
         follow_up: int | None,
     ) -> bool:
-        route = self.rules.route_for(call.line)
+        route = self._rules.route_for(call.line)
         message_id = outbox.insert(
             tx,
             call_row=row,
@@ -359,7 +358,7 @@ class Ledger:
             created_at=now,
             due_at=send.due_at,
             expires_at=send.expires_at,
-            shadow=self.rules.shadow,
+            shadow=self._rules.shadow,
             follow_up=follow_up,
         )
         return message_id is not None
@@ -399,9 +398,9 @@ class Ledger:
         return Facts(
             call=call,
             now=now,
-            rules=self.rules,
+            rules=self._rules,
             moment=moment,
-            number=parse(call.caller.number, self.rules.country),
+            number=parse(call.caller.number, self._rules.country),
             decided_at_voicemail=call.reason in _VOICEMAIL and _at_voicemail_before(tx, row),
         )
 
@@ -415,9 +414,10 @@ class Ledger:
         """
         if row.purpose is not Purpose.FOLLOW_UP:
             return None
-        if self.rules.shadow and not row.shadow:
+        self._begin()
+        if self._rules.shadow and not row.shadow:
             return Skip(SkipReason.REASON_OFF, "texting was switched off meanwhile")
-        told = later.still_wanted(history.about_later(tx, row, self.rules, now))
+        told = later.still_wanted(history.about_later(tx, row, self._rules, now))
         if isinstance(told, Skip) and told.reason in later.ENDS and row.follow_up is not None:
             self._endings.stop(
                 tx, row.follow_up, now, told.reason, told.detail, except_message=row.message_id
@@ -489,7 +489,7 @@ class Ledger:
         self._ended(tx, told, replace(call, steps=(*call.steps, step)), now, todo)
 
     def _e164(self, call: Call) -> str | None:
-        number = parse(call.caller.number, self.rules.country)
+        number = parse(call.caller.number, self._rules.country)
         return number.e164 if number else None
 
 

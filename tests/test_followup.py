@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import pytest
 
-from pbx_bridge import followup, ledger
+from pbx_bridge import followup, history, ledger
 from pbx_bridge.core import events as ev
 from pbx_bridge.core.call import Call, Disposition, Reason
 from pbx_bridge.core.delivery import State
@@ -725,3 +725,24 @@ async def test_the_heartbeat_says_until_when_the_feed_was_whole(
     await asyncio.gather(beating, return_exceptions=True)
     record = await seen()
     assert (record.feed, record.seen_at) == (feed.FeedState.LOST, lost)
+
+
+async def test_rules_that_are_replaced_in_mid_decision_count_from_the_next_one(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a decision by each would be none: texted by the old ones, in shadow by the new."""
+    office, look = Office(db), history.about_the_caller
+
+    def meanwhile(*given: Any) -> Any:
+        office.followup.rules = replace(office.followup.rules, shadow=True)
+        return look(*given)
+
+    monkeypatch.setattr(history, "about_the_caller", meanwhile)
+    (first,) = await office.rings_out("c").queued()
+    (record,) = await office.judged()
+    assert record.decision is not None
+    assert (record.decision.outcome, first.shadow) == ("text", False)
+    second, _ = await office.rings_out("d", number="+12125550199").queued()
+    newest, _ = await office.judged()
+    assert newest.decision is not None
+    assert (newest.decision.outcome, second.shadow) == ("shadow", True)
