@@ -90,7 +90,7 @@ format = "json"
 {more}
 """
 
-TEMPLATE = "Sorry that we missed your call to {line}."
+TEMPLATE = "{office}: sorry that we missed your call to {line}. Reply STOP to opt out."
 #: Settings of [gateways.test] unless a test has others, as TOML has them.
 GATEWAY = """\
 type = "http"

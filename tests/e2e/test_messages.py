@@ -201,7 +201,8 @@ async def test_a_missed_call_is_texted_through_the_pbx(office: Office) -> None:
         call = await office.place(DIRECT)
         await call.ended()
         text = await arrived(phone)
-        assert body(text) == f"Sorry that we missed your call to {DIRECT}."
+        said = f"Miller & Sons: sorry that we missed your call to {DIRECT}. Reply STOP to opt out."
+        assert body(text) == said
         assert text.first.startswith(f"MESSAGE sip:{call.number}@")
         await service.said("message_accepted")
     finally:
