@@ -104,6 +104,18 @@ _QUEUED = select(message.c.id).where(
 _MESSAGES_FOR = select(message.c.id, message.c.state).where(
     message.c.follow_up.in_(select(table.c.id).where(table.c.recipient == bindparam("to")))
 )
+_SETTLE = (
+    step.update()
+    .where(step.c.id == bindparam("row"))
+    .values(
+        {name: bindparam(name) for name in ("state", "reason", "detail", "message", "updated_at")}
+    )
+)
+_FINISH = (
+    table.update()
+    .where(table.c.id == bindparam("row"), table.c.state == FollowUpState.OPEN.value)
+    .values(state=FollowUpState.FINISHED.value, updated_at=bindparam("updated_at"))
+)
 #: Every statement that may run for each call, for a test that none goes through a whole table.
 STATEMENTS = {
     "current": _CURRENT,
@@ -282,9 +294,15 @@ def settle(  # noqa: PLR0913 - what there is to write down
 ) -> None:
     """Write down what became of a step; with the last one the follow-up is finished."""
     tx.execute(
-        step.update()
-        .where(step.c.id == done.row_id)
-        .values(state=state.value, reason=reason, detail=detail, message=message_id, updated_at=now)
+        _SETTLE,
+        {
+            "row": done.row_id,
+            "state": state.value,
+            "reason": reason,
+            "detail": detail,
+            "message": message_id,
+            "updated_at": now,
+        },
     )
     finish(tx, done.follow_up, now)
 
@@ -303,11 +321,7 @@ def finish(tx: Connection, follow_up: int, now: datetime) -> None:
     """Mark an open follow-up as finished if nothing of it waits."""
     if tx.execute(_WAITING, {"row": follow_up}).first() is not None:
         return
-    tx.execute(
-        table.update()
-        .where(table.c.id == follow_up, table.c.state == FollowUpState.OPEN.value)
-        .values(state=FollowUpState.FINISHED.value, updated_at=now)
-    )
+    tx.execute(_FINISH, {"row": follow_up, "updated_at": now})
 
 
 def get(tx: Connection, follow_up: int) -> FollowUpRecord | None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, func, select
 
 from pbx_bridge.core import task as core
 from pbx_bridge.core.alerting import AlertKind
@@ -35,6 +35,16 @@ _REPLIED_AT = (
     .correlate(table)
     .scalar_subquery()
     .label("replied_at")
+)
+
+
+# Made once: see calls.py.
+_INSERT = table.insert().returning(table.c.id)
+_OPEN_FOR = (
+    select(table, _REPLIED_AT)
+    .where(_OPEN, table.c.recipient == bindparam("to"))
+    .order_by(table.c.id)
+    .limit(1)
 )
 
 
@@ -91,9 +101,7 @@ def open_task(  # noqa: PLR0913 - the columns of one row
         expires_at=expires_at,
         updated_at=now,
     )
-    row_id: int = tx.execute(
-        table.insert().values(_columns(fresh)).returning(table.c.id)
-    ).scalar_one()
+    row_id: int = tx.execute(_INSERT, _columns(fresh)).scalar_one()
     return replace(fresh, task_id=row_id)
 
 
@@ -258,8 +266,8 @@ def _open(tx: Connection, task_id: int) -> Task | None:
 
 
 def _open_for(tx: Connection, recipient: str) -> Task | None:
-    found = _select(tx, _OPEN & (table.c.recipient == recipient), table.c.id, limit=1)
-    return found[0] if found else None
+    row = tx.execute(_OPEN_FOR, {"to": recipient}).first()
+    return None if row is None else _task(row)
 
 
 def _open_of_call(tx: Connection, call_row: int | None) -> Task | None:
