@@ -92,7 +92,7 @@ class _Run:
             self._clock = max(self._clock, at)
             todo = self._ledger.record(tx, [Told(_PBX, "", what)], self._clock)
             if todo.queued or todo.planned:
-                self._due = _next_due(tx)
+                self._due = followups.next_step_or_message(tx)
 
     def end(self, tx: Connection) -> None:
         """Do what is still due after the last that happened."""
@@ -107,12 +107,7 @@ class _Run:
             self._clock = max(self._clock, self._due)
             self._ledger.do_due(tx, self._clock)
             outbox.claim_due(tx, self._clock, _MANY, self._ledger.recheck)
-            self._due = _next_due(tx)
-
-
-def _next_due(tx: Connection) -> datetime | None:
-    times = (outbox.next_due(tx), followups.next_due(tx))
-    return min((at for at in times if at is not None), default=None)
+            self._due = followups.next_step_or_message(tx)
 
 
 def _look(  # noqa: PLR0913, PLR0917 - what there is to look at

@@ -102,7 +102,7 @@ class _Replay:
             self._clock = max(self._clock, deadline)
             await self._followup.expire(self._clock)
         while self._queued:
-            due = await self._db.read(_next_due)
+            due = await self._db.read(followups.next_step_or_message)
             if due is None:
                 self._queued = False
             elif due > until:
@@ -119,11 +119,6 @@ class _Replay:
 
     def _wake(self) -> None:
         self._queued = True
-
-
-def _next_due(tx: Connection) -> datetime | None:
-    times = (outbox.next_due(tx), followups.next_due(tx))
-    return min((at for at in times if at is not None), default=None)
 
 
 async def _judged(db: Database, path: Path, record: calls.CallRecord) -> Judged:

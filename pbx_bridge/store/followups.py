@@ -276,6 +276,15 @@ def next_due(tx: Connection) -> datetime | None:
     return at
 
 
+def next_step_or_message(tx: Connection) -> datetime | None:
+    """When the next step or the next message of the outbox is due; None: nothing waits.
+
+    For those who play a clock over both: what a step queues, the outbox has to send.
+    """
+    times = (outbox.next_due(tx), next_due(tx))
+    return min((at for at in times if at is not None), default=None)
+
+
 def waits(tx: Connection, step_id: int) -> bool:
     """Tell whether a step still waits: what was done just before may have cancelled it."""
     query = select(step.c.state).where(step.c.id == step_id)
