@@ -15,12 +15,22 @@ from pbx_bridge.clock import utc_now
 from pbx_bridge.config import Config, Pbx, Problem
 from pbx_bridge.config.sections import ConfiguredGateway
 from pbx_bridge.config.voicemail import TranscriberSettings
+from pbx_bridge.core.saying import say
 from pbx_bridge.core.variables import in_words
-from pbx_bridge.ports import DestinationProblem, GatewayProblem
+from pbx_bridge.ports import (
+    DestinationProblem,
+    GatewayProblem,
+    PbxRefused,
+    PbxSilent,
+    PbxUnreachable,
+)
 from pbx_bridge.sources.ami import problems, snapshot
 from pbx_bridge.sources.ami.borrowed import borrowed
 from pbx_bridge.sources.ami.frames import Frame
 from pbx_bridge.sources.ami.link import Link, LinkLost, Refused
+from pbx_bridge.sources.ami.on_demand import OnDemandPbx
+from pbx_bridge.sources.ami.source import AmiAccess
+from pbx_bridge.speech import Speech, SpeechProblem
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.problem import StoreProblem
 from pbx_bridge.transcribers import TranscriberProblem
@@ -30,6 +40,8 @@ from pbx_bridge.voicemail.spool import mailboxes_in
 CLOCK_TOLERANCE = timedelta(seconds=5)
 #: This code was written after that, so a clock before it is wrong.
 NOT_BEFORE = datetime(2026, 11, 1, tzinfo=UTC)
+#: What the account of [pbx.control] may be for, by the action that does it.
+_ACTS = {"Originate": "place calls (originate)", "DBPut": "write its database (system)"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +70,15 @@ async def check(config: Config, doubtful: Sequence[Problem] = ()) -> AsyncIterat
     yield await _database(config)
     yield _clock()
     for pbx in config.pbx:
-        async for finding in _pbx(pbx):
+        async for finding in login(pbx):
+            yield finding
+        async for finding in acts(config, pbx):
             yield finding
         if pbx.voicemail is not None:
             yield await asyncio.to_thread(_voicemail, pbx.name, pbx.voicemail.spool)
     async with borrowed(pbx.access() for pbx in config.pbx) as pbxs:
         for name, configured in config.gateways.items():
-            yield await _gateway(name, configured, config.surroundings(name, pbxs))
+            yield await answers(name, configured, config.surroundings(name, pbxs))
 
     for name, destination in config.destinations().items():
         yield await _destination(name, destination)
@@ -175,7 +189,8 @@ def _clock() -> Finding:
     return _right("clock", f"{now:%Y-%m-%d %H:%M:%S} UTC")
 
 
-async def _pbx(pbx: Pbx) -> AsyncIterator[Finding]:
+async def login(pbx: Pbx) -> AsyncIterator[Finding]:
+    """Log in to a PBX and see what the account may do there."""
     access = pbx.access()
     what = f"pbx {pbx.name}"
     booted: list[Frame] = []
@@ -188,7 +203,15 @@ async def _pbx(pbx: Pbx) -> AsyncIterator[Finding]:
         pong = await link.ask({"Action": "Ping"}, timeout=timeout)
         round_trip = timedelta(seconds=time.monotonic() - asked_at)
         banner = link.protocol.banner
-        yield _right(what, f"login at {access.host}:{access.port} ({banner})")
+        yield _right(
+            what,
+            say(
+                "login at {host}:{port} ({banner})",
+                host=access.host,
+                port=access.port,
+                banner=banner,
+            ),
+        )
         yield await _reporting(link, what, access.username, timeout)
         if not any(frame.name == b"FullyBooted" for frame in booted):
             yield _wrong(what, problems.NO_SYSTEM.format(username=access.username))
@@ -196,8 +219,10 @@ async def _pbx(pbx: Pbx) -> AsyncIterator[Finding]:
         yield Finding(
             None,
             what,
-            "which events the account may read shows only in a call: ring the office and see "
-            "`pbx-bridge probe`",
+            say(
+                "which events the account may read shows only in a call: ring the office and "
+                "see `pbx-bridge probe`"
+            ),
         )
     except (OSError, LinkLost, Refused) as error:
         problem = problems.of_connecting(error, access.host, access.port, access.username)
@@ -206,12 +231,51 @@ async def _pbx(pbx: Pbx) -> AsyncIterator[Finding]:
         link.close()
 
 
+async def acts(config: Config, pbx: Pbx) -> AsyncIterator[Finding]:
+    """See what this PBX can be had do."""
+    access, phoning = pbx.control_access(), config.phoning()
+    if access is None:
+        return
+    phones = phoning is not None and phoning.pbx == pbx.name
+    places = phones or pbx.call_back is not None
+    yield await _control(access, writes=bool(pbx.dialplan.keeping()), phones=places)
+    if phoning is not None and phones and phoning.speech is not None:
+        yield await _speaks(phoning.speech)
+
+
+async def _speaks(speech: Speech) -> Finding:
+    try:
+        return _right("speech", await speech.check())
+    except SpeechProblem as problem:
+        return _wrong("speech", str(problem))
+
+
+async def _control(access: AmiAccess, *, writes: bool, phones: bool) -> Finding:
+    """See what the account of [pbx.control] may do, doing nothing."""
+    what = f"control of {access.name}"
+    pbx = OnDemandPbx(access)
+    try:
+        allowed = await pbx.act({"Action": "ListCommands"})
+    except (PbxRefused, PbxSilent, PbxUnreachable) as problem:
+        return _wrong(what, str(problem))
+    finally:
+        pbx.close()
+    if phones and "Originate" not in allowed:
+        return _wrong(what, problems.NO_ORIGINATE.format(username=access.username))
+    may = [text for action, text in _ACTS.items() if action in allowed]
+    if not may:
+        return _wrong(what, problems.NO_CONTROL.format(username=access.username))
+    if writes and "DBPut" not in allowed:
+        return _wrong(what, problems.NO_ASTDB.format(username=access.username))
+    return _right(what, f"{access.username!r} may {' and '.join(may)}")
+
+
 async def _reporting(link: Link, what: str, username: str, timeout: float) -> Finding:  # noqa: ASYNC109
     try:
         channels = await snapshot.take(link, timeout)
     except Refused:
         return _wrong(what, problems.NO_REPORTING.format(username=username))
-    return _right(what, f"live channels can be asked for: {len(channels)} now")
+    return _right(what, say("live channels can be asked for: {count} now", count=len(channels)))
 
 
 def _skew(what: str, timestamp: str, round_trip: timedelta) -> Finding:
@@ -220,13 +284,19 @@ def _skew(what: str, timestamp: str, round_trip: timedelta) -> Finding:
         if abs(skew) > CLOCK_TOLERANCE:
             return _wrong(
                 what,
-                f"its clock is {-skew.total_seconds():+.0f} s off ours: use NTP on both",
+                say(
+                    "its clock is {what} s off ours: use NTP on both",
+                    what=f"{-skew.total_seconds():+.0f}",
+                ),
             )
-        return _right(what, f"its clock agrees with ours ({-skew.total_seconds():+.3f} s)")
-    return Finding(None, what, "does not tell its time")
+        return _right(
+            what, say("its clock agrees with ours ({what} s)", what=f"{-skew.total_seconds():+.3f}")
+        )
+    return Finding(None, what, say("does not tell its time"))
 
 
-async def _gateway(name: str, configured: ConfiguredGateway, around: ports.Surroundings) -> Finding:
+async def answers(name: str, configured: ConfiguredGateway, around: ports.Surroundings) -> Finding:
+    """Ask a gateway whether it would take texts; none is sent."""
     what = f"gateway {name}"
     try:
         async with configured.build(around) as gateway:

@@ -13,6 +13,7 @@ from pbx_bridge.core.delivery import Blame, Channel, Price, Purpose, Receipt, Re
 from pbx_bridge.core.happening import Listeners
 from pbx_bridge.core.payloads import message_changed
 from pbx_bridge.core.pricing import from_micros, to_micros
+from pbx_bridge.core.saying import say
 from pbx_bridge.core.skip import SkipReason
 from pbx_bridge.store import consents, correspondents, events, followups, outbox, receipts
 from pbx_bridge.store import messages as stored_messages
@@ -24,7 +25,7 @@ from pbx_bridge.store.messages import MessageRecord
 CREDENTIAL_CODES = frozenset({"401", "403", "530", "535", "20003"})
 
 #: Messages to customers; what staff are told is nobody else's business.
-TOLD_PURPOSES = frozenset({Purpose.FOLLOW_UP, Purpose.CONFIRMATION})
+TOLD_PURPOSES = frozenset({Purpose.FOLLOW_UP, Purpose.CONFIRMATION, Purpose.WRITTEN})
 #: Where other programs are told that a message got to: not that it waits, or is on its way.
 TOLD_STATES = frozenset(State) - {State.QUEUED, State.SENDING, State.SHADOW}
 
@@ -69,7 +70,9 @@ def opted_out(tx: Connection, row: MessageRecord, detail: str, now: datetime) ->
         reply_row=None,
     )
     consents.record(tx, given)
-    followups.stop_for(tx, row.to, now, SkipReason.OPTED_OUT.value, "opted out, says the gateway")
+    followups.stop_for(
+        tx, row.to, now, SkipReason.OPTED_OUT.value, say("opted out, says the gateway")
+    )
 
 
 def received(

@@ -22,6 +22,7 @@ from pbx_bridge.core.number import Number, parse
 from pbx_bridge.core.office import Rules
 from pbx_bridge.core.payloads import reply_received
 from pbx_bridge.core.reply import Meaning, Reply
+from pbx_bridge.core.saying import say
 from pbx_bridge.core.skip import SkipReason
 from pbx_bridge.endings import Endings
 from pbx_bridge.ports import News
@@ -31,6 +32,7 @@ from pbx_bridge.store.alerts import raise_alert
 from pbx_bridge.store.consents import ConsentKind, ConsentRecord, ConsentSource
 from pbx_bridge.store.messages import MessageRecord
 from pbx_bridge.store.replies import ReplyRecord
+from pbx_bridge.urgent import Urgency, phone_those_on_call
 
 #: A reply is about the last text that went to its sender within this time.
 JOURNEY = timedelta(days=30)
@@ -38,8 +40,10 @@ JOURNEY = timedelta(days=30)
 LOOP_WINDOW = timedelta(hours=1)
 #: A confirmation that comes later than this is no answer any more (47 CFR 64.1200(a)(12)).
 CONFIRM_WITHIN = timedelta(minutes=5)
-#: Whoever asks for help again so soon has it.
-HELP_AGAIN = timedelta(hours=1)
+#: STOP, START and HELP are each answered once in so long a time, and so many times together: who
+#: asks again has the answer, or is a machine that would be answered for ever.
+ANSWERED_AGAIN = timedelta(hours=24)
+MOST_ANSWERS = 2
 #: Of a customer's words, in an alert.
 LONGEST_QUOTE = 300
 
@@ -72,6 +76,7 @@ class Conversation:
         self.rules = rules  #: replaced as a whole when the configuration is read again
         self._rules = rules
         self.currency = currency
+        self.urgency: Urgency | None = None  #: because of whom those on call are phoned; likewise
         self._endings = Endings(new_key, NOBODY_LISTENS)
         self._new_key = new_key
         self._answers_itself = answers_itself
@@ -190,8 +195,10 @@ class Conversation:
                 self._answer(case)
                 _tell_staff(case)
             case Meaning.URGENT | Meaning.REPLY:
-                self._cancel(case, SkipReason.REPLIED, "the customer replied")
-                _tell_staff(case)
+                self._cancel(case, SkipReason.REPLIED, say("the customer replied"))
+                alert_id = _tell_staff(case)
+                if meaning is Meaning.URGENT and not ignored:
+                    self._phone(case, alert_id, "" if about is None else about.line)
 
     def _ignored(self, tx: Connection, reply: Reply, number: Number | None, now: datetime) -> str:
         """Say why nothing is answered: the sender is no person; empty if it may be one."""
@@ -202,7 +209,7 @@ class Conversation:
             return "the office's own number"
         known = correspondents.get(tx, number.e164)
         if known.muted_until is not None and known.muted_until > now:
-            return f"muted: {known.muted_why}"
+            return say("muted: {why}", why=known.muted_why)
         lately = [*replies.lately(tx, number.e164, now - LOOP_WINDOW), (now, reply.body)]
         loop = loops.looks_like_loop(lately, now)
         if not loop:
@@ -218,7 +225,7 @@ class Conversation:
             _consent(case, ConsentKind.OPT_OUT)
             text = f"{case.number.e164} wants no more texts: {_quoted(case.record)}"
             _raise(case, AlertKind.OPT_OUT, text)
-        self._cancel(case, SkipReason.OPTED_OUT, "the customer opted out")
+        self._cancel(case, SkipReason.OPTED_OUT, say("the customer opted out"))
 
     def _opt_in(self, case: "_Case") -> None:
         if consents.opted_out(case.tx, case.number.e164) is None:
@@ -227,15 +234,35 @@ class Conversation:
         _consent(case, ConsentKind.OPT_IN)
         self._answer(case)
 
+    def _phone(self, case: "_Case", alert_id: int, line: str) -> None:
+        """Have those on call phoned."""
+        if self.urgency is not None:
+            phone_those_on_call(
+                case.tx,
+                self.urgency,
+                self._rules,
+                alert_id=alert_id,
+                number=case.number,
+                line=line,
+                wrote=True,
+                call_row=case.record.call_row,
+                now=case.now,
+            )
+
     def _cancel(self, case: "_Case", reason: SkipReason, detail: str) -> None:
         self._endings.end(case.tx, case.number.e164, case.now, reason, detail)
 
     def _answer(self, case: "_Case") -> None:
         """Queue the one text that answers STOP, START or HELP, by the way that it came."""
         tx, record, number, now = case.tx, case.record, case.number, case.now
-        if not case.may_answer or stored_messages.last_confirmation(
-            tx, number.e164, record.meaning.value, now - HELP_AGAIN
-        ):
+        answered = {
+            meaning
+            for meaning in (Meaning.OPT_OUT, Meaning.OPT_IN, Meaning.HELP)
+            if stored_messages.last_confirmation(
+                tx, number.e164, meaning.value, now - ANSWERED_AGAIN
+            )
+        }
+        if not case.may_answer or record.meaning in answered or len(answered) >= MOST_ANSWERS:
             return
         about = (
             stored_messages.get(tx, record.message_id) if record.message_id is not None else None
@@ -281,14 +308,15 @@ class _Case:
     may_answer: bool
 
 
-def _tell_staff(case: _Case) -> None:
+def _tell_staff(case: _Case) -> int:
     urgent = case.record.meaning is Meaning.URGENT
     kind = AlertKind.URGENT if urgent else AlertKind.REPLY
-    _raise(case, kind, f"{case.number.e164} writes: {_quoted(case.record)}")
+    return _raise(case, kind, f"{case.number.e164} writes: {_quoted(case.record)}")
 
 
-def _raise(case: _Case, kind: AlertKind, text: str) -> None:
-    raise_alert(
+def _raise(case: _Case, kind: AlertKind, text: str) -> int:
+    case.noted.raised = True
+    return raise_alert(
         case.tx,
         now=case.now,
         kind=kind,
@@ -297,7 +325,6 @@ def _raise(case: _Case, kind: AlertKind, text: str) -> None:
         urgent=kind is AlertKind.URGENT,
         reply_row=case.record.row_id,
     )
-    case.noted.raised = True
 
 
 def _consent(case: _Case, kind: ConsentKind) -> None:

@@ -14,6 +14,7 @@ from pbx_bridge.core import payloads
 from pbx_bridge.core.call import OutboundCall
 from pbx_bridge.core.happening import Happened, Listeners
 from pbx_bridge.core.number import parse
+from pbx_bridge.core.saying import say
 from pbx_bridge.core.skip import SkipReason
 from pbx_bridge.core.task import ClosedHow, Task
 from pbx_bridge.store import callers, calls, events, followups, tasks
@@ -24,6 +25,9 @@ from pbx_bridge.task_news import tell_closed
 FRESH = timedelta(minutes=5)
 #: As far back as a call from here may be the answer to a missed one.
 CALLED_BACK_WITHIN = timedelta(days=31)
+
+#: Digits at the end of a number that are the same however it is written; no number is shorter.
+_TAIL = 3
 
 #: What closes the caller's task too.
 _CLOSES = {SkipReason.SPOKEN_SINCE: ClosedHow.SPOKEN, SkipReason.BOOKED: ClosedHow.BOOKED}
@@ -59,6 +63,8 @@ class Endings:
         note: str = "",
     ) -> "Ended":
         """End all that is under way for somebody; give what was. `note` goes with the task."""
+        if not followups.may_be_under_way(tx, recipient):  # as for nearly all who are answered
+            return Ended((), ())
         ended = followups.stop_for(tx, recipient, now, reason.value, detail)
         for row in ended:
             self._tell_stopped(tx, row, now)
@@ -101,12 +107,16 @@ class Endings:
         """Take that somebody here speaks with a caller."""
         if now - at > FRESH and any(missed > at for missed in callers.missed(tx, e164, now, -1)):
             return False  # it was before the call that is followed up
-        detail = f"spoken at {at:%H:%M:%S} UTC" + (f" by {by}" if by else "")
+        detail = (
+            say("spoken at {at:%H:%M:%S} UTC by {who}", at=at, who=by)
+            if by
+            else say("spoken at {at:%H:%M:%S} UTC", at=at)
+        )
         return bool(self.end(tx, e164, now, SkipReason.SPOKEN_SINCE, detail, by=by))
 
     def booked(self, tx: Connection, made: BookingRecord, now: datetime) -> "Ended":
         """Take that somebody made an appointment."""
-        detail = f"booked, {made.source} says"
+        detail = say("booked, {source} says", source=made.source)
         ended = self.end(
             tx, made.number, now, SkipReason.BOOKED, detail, by=made.source, note=made.detail
         )
@@ -123,11 +133,24 @@ class Endings:
         events.record(tx, told, self.listeners.of(Happened.BOOKING_MADE))
         return ended
 
+    def close_by_hand(
+        self, tx: Connection, task_id: int, now: datetime, *, by: str, note: str = ""
+    ) -> Task | None:
+        """Close a task because somebody says so; None if it is not open."""
+        closed = tasks.close(tx, task_id, now, how=ClosedHow.BY_HAND, by=by, detail=note)
+        if closed is not None:
+            self.task_closed(tx, closed, now)
+        return closed
+
     def task_closed(self, tx: Connection, task: Task, now: datetime) -> None:
         """Take that somebody closed a task by hand: its caller is done with."""
         self.tell_closed(tx, task, now)
         if task.recipient:
-            detail = "the task was closed" + (f" by {task.closed_by}" if task.closed_by else "")
+            detail = (
+                say("the task was closed by {who}", who=task.closed_by)
+                if task.closed_by
+                else say("the task was closed")
+            )
             self.end(tx, task.recipient, now, SkipReason.TASK_CLOSED, detail)
 
     def called_back(
@@ -150,7 +173,8 @@ class Endings:
         since = now - CALLED_BACK_WITHIN
         waiting = followups.open_recipients(tx, since) | tasks.open_recipients(tx)
         ended = False
-        for e164 in sorted(waiting):
+        tail = outbound.dialled[-_TAIL:]
+        for e164 in sorted(one for one in waiting if one.endswith(tail)):
             number = parse(e164, country)
             if number is not None and outbound.dialled.endswith(number.national):
                 ended |= self.spoken(tx, e164, at, now, "")

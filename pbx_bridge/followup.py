@@ -16,6 +16,7 @@ import structlog
 from sqlalchemy import Connection
 
 from pbx_bridge.core import events as ev
+from pbx_bridge.core.board import Board, LiveOn
 from pbx_bridge.core.call import Call, CallBegan, CallEnded, Observation, OutboundCall, Reason
 from pbx_bridge.core.events import CallEvent
 from pbx_bridge.core.happening import Listeners
@@ -30,6 +31,7 @@ from pbx_bridge.store.db import Database
 from pbx_bridge.store.feed import FeedState
 from pbx_bridge.store.problem import StoreUnavailable
 from pbx_bridge.todo import Search, ToDo
+from pbx_bridge.urgent import Urgency
 
 #: Events that may wait: hours of an office's traffic. More is a database that does not come back.
 INBOX_SIZE = 200_000
@@ -68,6 +70,8 @@ class FollowUp:
         planned: Callable[[], None] = lambda: None,
         told: Callable[[], None] = lambda: None,
         caller: Callable[[str], None] = lambda _: None,
+        recorded: Callable[[], None] = lambda: None,
+        seen: Callable[[], None] = lambda: None,
         announce: Announce = lambda _: None,
         checkpoint: Callable[[str], None] = lambda _name: None,
     ) -> None:
@@ -81,6 +85,8 @@ class FollowUp:
         self._planned = planned
         self._told_others = told
         self._caller = caller
+        self._recorded = recorded
+        self._seen = seen
         self._announce = announce
         self._checkpoint = checkpoint
         #: None only wakes the one who waits.
@@ -90,6 +96,7 @@ class FollowUp:
         self._from_here: set[tuple[str, str]] = set()  # outbound calls in progress
         self._overflowed: set[str] = set()
         self._whole: dict[str, datetime] = {}  # and since when
+        self._seen_until = now()  # at most: nothing was told yet
         self._stopping = False
         self._finished = asyncio.Event()
         self._finished.set()  # while `watch` does not run there is nothing to wait for
@@ -106,6 +113,10 @@ class FollowUp:
     def tell_missed_calls(self, *, wanted: bool) -> None:
         """Say whether the staff want an alert of each missed call."""
         self._ledger.tells_missed_calls = wanted
+
+    def phone_because_of(self, urgency: Urgency | None) -> None:
+        """Say because of whom those on call are phoned; None if nobody is."""
+        self._ledger.urgency = urgency
 
     @property
     def listeners(self) -> Listeners:
@@ -167,6 +178,22 @@ class FollowUp:
         finally:
             self._finished.set()
 
+    @property
+    def unjudged(self) -> int:
+        """How many events wait to be judged, for the watchdog."""
+        return self._inbox.qsize()
+
+    def board(self) -> Board:
+        """Show all calls in progress, and until when what was told is in it."""
+        on = [
+            LiveOn(pbx, call) for pbx, tracker in self._trackers.items() for call in tracker.board()
+        ]
+        return Board(
+            calls=tuple(sorted(on, key=lambda one: one.call.began)),
+            feeds=tuple(replace(one.feed, pbx=pbx) for pbx, one in self._trackers.items()),
+            as_of=self._now() if self._inbox.empty() else self._seen_until,
+        )
+
     async def idle(self) -> None:
         """Wait until all that was told is judged and written down."""
         await self._inbox.join()
@@ -212,6 +239,9 @@ class FollowUp:
         told: list[Told] = []
         for pbx, event in batch:
             told.extend(self._judge(pbx, event))
+            if not isinstance(event, Recovered):
+                self._seen_until = event.at
+        self._seen()
         await self._record(told)
 
     async def expire(self, now: datetime) -> None:
@@ -219,6 +249,7 @@ class FollowUp:
         told: list[Told] = []
         for pbx, tracker in self._trackers.items():
             told.extend(self._told(pbx, tracker.expire(now)))
+        self._seen()
         await self._record(told)
 
     async def abandon(self, now: datetime, reason: Reason) -> None:
@@ -275,6 +306,7 @@ class FollowUp:
         self._checkpoint("before_record")
         todo = await self._write(lambda tx: self._ledger.record(tx, told, now))
         self._checkpoint("recorded")
+        self._recorded()
         if todo.queued:
             self._wake()
         if todo.raised:

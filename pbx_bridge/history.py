@@ -153,23 +153,33 @@ def about_all(tx: Connection, facts: Facts) -> Facts:
     )
 
 
+_NO_MONEY = "The spending limit is reached: {}. No more texts go out;"
+_NO_STRANGERS = (
+    "{}, as many as the limit (strangers_per_day) allows: many new customers, or somebody with"
+    " forged numbers. No more texts go to callers who never had to do with the office;"
+)
+
+
 def held(tx: Connection, facts: Facts, objection: Skip) -> None:
     """Write down that a text was wanted and one of `LIMITS` held it back."""
     rules, now = facts.rules, facts.now
     if rules.burst is not None:
         guards.keep_breaker(tx, burst.hold(guards.breaker(tx), now, stranger=facts.stranger))
-    since = {
-        SkipReason.DAILY_SPENDING: now - limits.DAY,
-        SkipReason.MONTHLY_SPENDING: _month(rules, now),
+    told = {
+        SkipReason.DAILY_SPENDING: (now - limits.DAY, AlertKind.SPENDING, _NO_MONEY),
+        SkipReason.MONTHLY_SPENDING: (_month(rules, now), AlertKind.SPENDING, _NO_MONEY),
+        SkipReason.STRANGERS_DAILY_CAP: (now - limits.DAY, AlertKind.BURST, _NO_STRANGERS),
     }.get(objection.reason)
-    if since is not None and guards.first_since(tx, objection.reason.value, since, now):
+    if told is None:
+        return
+    since, kind, words = told
+    if guards.first_since(tx, objection.reason.value, since, now):
         alerts.raise_alert(
             tx,
             now=now,
-            kind=AlertKind.SPENDING,
+            kind=kind,
             subject=objection.reason.value,
-            text=f"The spending limit is reached: {objection.detail}. No more texts go out;"
-            " missed calls are still written down.",
+            text=f"{words.format(objection.detail)} missed calls are still written down.",
         )
 
 
@@ -194,6 +204,28 @@ def about_later(tx: Connection, row: MessageRecord, rules: Rules, now: datetime)
         known_untextable="" if mail else later.known_untextable,
         opted_out_at=opted_out_at,
         price=rules.price(row.gateway, row.region, row.segments),
+        spent=_spent(tx, rules, now, waiting=False),
+    )
+
+
+def about_written(  # noqa: PLR0913 - to whom, what it costs, and until when it is of use
+    tx: Connection,
+    to: str,
+    rules: Rules,
+    now: datetime,
+    *,
+    expires_at: datetime,
+    price: int,
+) -> LaterFacts:
+    """Gather what is against a text that somebody here writes by hand, now or when it is due."""
+    lately = rules.quiet.immediate_within if rules.quiet is not None else None
+    heard_at = None if lately is None else callers.heard(tx, to, now - lately)
+    later = _later(tx, to, rules, now, since=heard_at or now, first=True, call_row=None)
+    return replace(
+        later,
+        expires_at=expires_at,
+        answers_call=heard_at is not None,
+        price=price,
         spent=_spent(tx, rules, now, waiting=False),
     )
 
@@ -282,6 +314,15 @@ def _spent(tx: Connection, rules: Rules, now: datetime, *, waiting: bool) -> Spe
         day=since(now - limits.DAY) if budget.per_day is not None else 0,
         month=since(_month(rules, now)) if budget.per_month is not None else 0,
     )
+
+
+def spending(tx: Connection, rules: Rules, now: datetime) -> Spent:
+    """Sum up what texts cost in 24 hours and in this month, those that wait among them.
+
+    Unlike what a text is judged by, this is counted also where there is no limit.
+    """
+    limited = replace(rules.budget, per_day=0, per_month=0)
+    return _spent(tx, replace(rules, budget=limited), now, waiting=True)
 
 
 def _month(rules: Rules, now: datetime) -> datetime:

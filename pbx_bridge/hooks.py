@@ -17,7 +17,9 @@ from urllib.parse import unquote, urlsplit
 
 import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
+from pbx_bridge.listening import Connections, listening
 from pbx_bridge.ports import Forged, Gateway, HookAnswer, HookRequest, News, ReceivesHooks
 from pbx_bridge.store.problem import StoreProblem
 
@@ -130,21 +132,39 @@ class HookServer:
 
         """
         app = web.Application(client_max_size=LARGEST_BODY, handler_args={})
-        app.router.add_route("*", "/{path:.*}", self._handle)
-        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2.0)
-        await runner.setup()
-        try:
-            site = web.TCPSite(runner, self._settings.listen, self._settings.port)
-            await site.start()
-            self.port = runner.addresses[0][1]
-            log.info("hooks_listen", address=self._settings.listen, port=self.port)
-            yield self
-        finally:
-            await runner.cleanup()
-            if self._writing:
-                await asyncio.wait(self._writing)
+        connections = Connections()
 
-    async def _handle(self, request: web.Request) -> web.Response:
+        async def handle(request: web.Request) -> web.Response:
+            with connections.serving(request):
+                return await self.handle(request)
+
+        app.router.add_route("*", "/{path:.*}", handle)
+        listen, port = self._settings.listen, self._settings.port
+        try:
+            async with listening(app, connections, listen, port, shutdown_timeout=2.0) as found:
+                self.port = found
+                log.info("hooks_listen", address=listen, port=found)
+                yield self
+        finally:
+            await self.written()
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """What is ours, in aiohttp's syntax, where a server has other paths too."""
+        return tuple(
+            f"{base}/{kind}/{{tail:.*}}"
+            for base in dict.fromkeys((self._base, ""))
+            for kind in ("hooks", BOOKINGS)
+        )
+
+    async def written(self) -> None:
+        """Wait for what was told and is still being written down."""
+        if self._writing:
+            await asyncio.wait(self._writing)
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """Answer one request, whoever makes it."""
+        request = request.clone(client_max_size=LARGEST_BODY)
         if self._at_once >= MOST_AT_ONCE:
             return _again()
         if not self._limiter.allows(self._caller(request), asyncio.get_running_loop().time()):
@@ -162,8 +182,10 @@ class HookServer:
         try:
             async with asyncio.timeout(READ_SECONDS):
                 body = await request.read()
-        except TimeoutError:
+        except (TimeoutError, ConnectionError):  # of the latter nobody hears: they are gone
             return web.Response(status=408)
+        except (HttpProcessingError, web.RequestPayloadError):  # not packed as it says
+            return web.Response(status=400)
         query = request.rel_url.raw_query_string
         below = called.path + (f"?{query}" if query else "")
         try:

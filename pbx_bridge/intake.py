@@ -6,13 +6,16 @@ what follows. Many at a time cost one commit.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 import structlog
 from sqlalchemy import Connection
 
 from pbx_bridge.conversation import Conversation, Noted
+from pbx_bridge.core.text import storable
 from pbx_bridge.ports import Announce, Clock, Cursor, Gateway, Listens, News
 from pbx_bridge.store import standings
 from pbx_bridge.store.db import Database
@@ -62,7 +65,7 @@ class Intake:
         """
         if not news:
             return
-        noted = await self._grouped.put((gateway, news))
+        noted = await self._grouped.put((gateway, [_storable(one) for one in news]))
         if noted.queued:
             self._wake()
         if noted.raised:
@@ -112,6 +115,16 @@ class Intake:
                 await asyncio.sleep(STORE_PAUSE)
             else:
                 return
+
+
+def _storable(news: News) -> News:
+    """Mend half characters in what somebody wrote: one would keep all that came with it out."""
+    mended: dict[str, Any] = {
+        field.name: storable(text)
+        for field in fields(news)
+        if type(text := getattr(news, field.name)) is str
+    }
+    return replace(news, **mended)
 
 
 class StoredCursor(Cursor):

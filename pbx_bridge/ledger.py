@@ -36,6 +36,7 @@ from pbx_bridge.core.happening import NOBODY_LISTENS, Happened, Listeners
 from pbx_bridge.core.number import parse
 from pbx_bridge.core.office import Moment, Rules
 from pbx_bridge.core.policy import Decision, Send, Verdict
+from pbx_bridge.core.saying import say
 from pbx_bridge.core.skip import Defer, Skip, SkipReason
 from pbx_bridge.core.variables import caller_name
 from pbx_bridge.endings import Endings
@@ -55,6 +56,7 @@ from pbx_bridge.store.alerts import raise_alert
 from pbx_bridge.store.feed import FeedState
 from pbx_bridge.store.followups import FollowUpRecord
 from pbx_bridge.todo import Search, ToDo
+from pbx_bridge.urgent import Urgency, called_again
 
 #: Recovery begins so much before the feed was last seen whole: the PBX has a clock of its own.
 WATERMARK_MARGIN = timedelta(seconds=120)
@@ -99,6 +101,7 @@ class Ledger:
         listeners: Listeners = NOBODY_LISTENS,
     ) -> None:
         self.tells_missed_calls = False  #: whether staff want an alert of each
+        self.urgency: Urgency | None = None  #: because of whom those on call are phoned
         self._new_key = new_key
         self._has_records = has_records
         self.rules = rules  #: replaced as a whole when the configuration is read again
@@ -244,9 +247,11 @@ class Ledger:
             outcome, rule, detail = "skip", str(decision.reason), decision.detail
         else:
             outcome = "shadow" if self._rules.shadow else "text"
-            rule, detail = str(call.reason), f"due {decision.due_at:%H:%M:%S} UTC"
+            rule, detail = str(call.reason), say("due {at:%H:%M:%S} UTC", at=decision.due_at)
             if decision.note:
-                detail += f", {decision.note}"
+                detail = say(
+                    "due {at:%H:%M:%S} UTC, {note}", at=decision.due_at, note=decision.note
+                )
         matched = facts.ruling[-1].rule if facts.asked else None
         calls.save_decision(
             tx,
@@ -276,7 +281,7 @@ class Ledger:
         texts = isinstance(decision, Send) and self._queue(tx, row, call, decision, now, follow_up)
         todo.queued |= texts
         # A guard that held the call may have had something to tell.
-        todo.raised |= isinstance(decision, Skip)
+        todo.raised |= judged.follows and isinstance(decision, Skip)
         if call.disposition is Disposition.MISSED and moment is Moment.CALL_ENDED:
             self._tell_missed(tx, row, facts, now, todo, texts=texts)
 
@@ -285,6 +290,16 @@ class Ledger:
     ) -> None:
         call = facts.call
         self._tell_others(tx, row, facts, now, todo, texts=texts)
+        if self.urgency is not None:
+            todo.raised |= called_again(
+                tx,
+                self.urgency,
+                self._rules,
+                row=row,
+                call=call,
+                number=facts.number,
+                now=now,
+            )
         caller = self._e164(call) or call.caller.number or "withheld"
         todo.announcements.append(
             CallMissed(
@@ -412,11 +427,17 @@ class Ledger:
         Only a text about a missed call has to be wanted still. What confirms a STOP goes to just
         those who said it; what our own people are to know, or asked for, is no customer's business.
         """
+        if row.purpose is Purpose.URGENT:
+            self._begin()
+            return self._still_allowed(tx, row, now)
+        if row.purpose is Purpose.WRITTEN:
+            self._begin()
+            return self._still_written(tx, row, now)
         if row.purpose is not Purpose.FOLLOW_UP:
             return None
         self._begin()
         if self._rules.shadow and not row.shadow:
-            return Skip(SkipReason.REASON_OFF, "texting was switched off meanwhile")
+            return Skip(SkipReason.REASON_OFF, say("texting was switched off meanwhile"))
         told = later.still_wanted(history.about_later(tx, row, self._rules, now))
         if isinstance(told, Skip) and told.reason in later.ENDS and row.follow_up is not None:
             self._endings.stop(
@@ -426,6 +447,27 @@ class Ledger:
             if about is not None:
                 self._endings.close_tasks(tx, about.recipient, now, told.reason)
         return told
+
+    def _still_allowed(
+        self, tx: Connection, row: stored_messages.MessageRecord, now: datetime
+    ) -> Skip | None:
+        """Look once more at a text that says who will call: it was asked for, at any hour."""
+        if self._rules.shadow and not row.shadow:
+            return Skip(SkipReason.REASON_OFF, say("texting was switched off meanwhile"))
+        return later.answer_allowed(history.about_later(tx, row, self._rules, now))
+
+    def _still_written(
+        self, tx: Connection, row: stored_messages.MessageRecord, now: datetime
+    ) -> Skip | Defer | None:
+        """Look once more at a text that somebody here wrote by hand."""
+        rules = self._rules
+        if rules.shadow and not row.shadow:
+            return Skip(SkipReason.REASON_OFF, say("texting was switched off meanwhile"))
+        price = rules.price(row.gateway, row.region, row.segments)
+        facts = history.about_written(
+            tx, row.to, rules, now, expires_at=row.expires_at, price=price
+        )
+        return later.written_allowed(facts)
 
     # -- gaps -------------------------------------------------------------------------------
 
@@ -549,5 +591,5 @@ def _unseen_end(call: Call, at: datetime, reason: Reason) -> Call:
         ended=at,
         disposition=Disposition.UNOBSERVED,
         reason=reason,
-        steps=(Step(at, StepKind.FEED_LOST, detail="its end was not seen"),),
+        steps=(Step(at, StepKind.FEED_LOST, detail=say("its end was not seen")),),
     )

@@ -38,7 +38,7 @@ class Pbx(Protocol):
     """A phone system that can be asked to do something, over the connection that is open."""
 
     async def act(self, action: Mapping[str, str]) -> Mapping[str, str]:
-        """Do one AMI action and give the headers of its answer.
+        """Do one AMI action and give the headers of its answer, of a list also of its first item.
 
         Raises:
             PbxRefused: the PBX said no; the text is its own.

@@ -11,6 +11,7 @@ from pbx_bridge.core.languages import LANGUAGES, language
 from pbx_bridge.core.lint import Circumstances, Linted, lint
 from pbx_bridge.core.office import Rules
 from pbx_bridge.core.reply import Meaning
+from pbx_bridge.core.saying import say
 from pbx_bridge.core.sequence import Action, Sequence
 from pbx_bridge.core.text import substitute
 from pbx_bridge.core.variables import VARIABLES
@@ -21,9 +22,9 @@ EXAMPLE = {variable.name: variable.example for variable in VARIABLES.values()}
 _SATURDAY = 5
 _DAY = timedelta(days=1)
 _ANSWERS = {
-    Meaning.OPT_OUT: "answers STOP",
-    Meaning.OPT_IN: "answers START",
-    Meaning.HELP: "answers HELP",
+    Meaning.OPT_OUT: say("answers STOP"),
+    Meaning.OPT_IN: say("answers START"),
+    Meaning.HELP: say("answers HELP"),
 }
 
 
@@ -84,7 +85,7 @@ def _first_texts(rules: Rules, code: str) -> Iterator[Proof]:
             about.setdefault(rule.template_in(code), []).append(reason)
     # The most common text first: it is the one of [texting].
     for template, reasons in sorted(about.items(), key=lambda item: -len(item[1])):
-        what = "first text" if len(reasons) > len(rules.reasons) // 2 else ", ".join(reasons)
+        what = say("first text") if len(reasons) > len(rules.reasons) // 2 else ", ".join(reasons)
         values = example_values(rules, code)
         yield Proof(what=what, language=code, template=template, values=values)
 

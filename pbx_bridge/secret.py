@@ -18,6 +18,11 @@ from pydantic_core import CoreSchema, core_schema
 HIDDEN = "<secret>"
 #: A secret is short; a larger file is a wrong path.
 LARGEST = 16384
+#: Where our systemd unit has its credentials from; commands run outside of it look here.
+CREDENTIALS = Path("/etc/pbx-bridge/credentials")
+#: Its LoadCredential=pbx-bridge:FOLDER names each file of the folder `pbx-bridge_FILE`
+#: (systemd.exec(5)).
+UNIT = "pbx-bridge"
 
 
 class Secret:
@@ -106,15 +111,25 @@ def _from_environment(name: str) -> str:
 
 
 def _from_credential(name: str) -> str:
-    folder = os.environ.get("CREDENTIALS_DIRECTORY")
-    if not folder:
-        raise ValueError(
-            f"the credential {name!r} needs LoadCredential={name}:/path in the systemd unit "
-            "(CREDENTIALS_DIRECTORY is not set)"
-        )
     if "/" in name or name in {".", ".."}:
         raise ValueError(f"{name!r} is no name of a credential")
-    return _read(Path(folder) / name)
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    if folder:
+        of_a_folder = Path(folder) / f"{UNIT}_{name}"
+        return _read(of_a_folder if _is_there(of_a_folder) else Path(folder) / name)
+    if not CREDENTIALS.is_dir():
+        raise ValueError(
+            f"the credential {name!r} needs LoadCredential={name}:/path in the systemd unit "
+            f"(CREDENTIALS_DIRECTORY is not set), or a file of that name in {CREDENTIALS}"
+        )
+    return _read(CREDENTIALS / name)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # not to be looked at: whoever reads it says why
+        return False
 
 
 def _read(path: Path) -> str:

@@ -39,6 +39,7 @@ from pbx_bridge.core.delivery import (
     after_lookup,
 )
 from pbx_bridge.core.happening import NOBODY_LISTENS, Happened, Listeners
+from pbx_bridge.core.liveness import OutboxFacts, Pulse
 from pbx_bridge.core.pricing import NO_PRICES, PriceList
 from pbx_bridge.core.routing import (
     SOUND,
@@ -59,6 +60,7 @@ from pbx_bridge.store import messages as stored_messages
 from pbx_bridge.store.alerts import raise_alert
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.grouping import Grouped
+from pbx_bridge.store.lock import Taken
 from pbx_bridge.store.messages import MessageRecord
 from pbx_bridge.store.outbox import Assigned, Outcome, Recheck
 from pbx_bridge.store.problem import StoreUnavailable
@@ -131,6 +133,10 @@ class Sender:
         self._finished = asyncio.Event()
         self._finished.set()  # while it does not run there is nothing to wait for
         self._in_hand: set[asyncio.Task[None]] = set()
+        self._more_may_be_due = False  # than the last look told, by what was written down since
+        self._pulse = Pulse(time.monotonic)
+        self._requests: dict[int, float] = {}  # by message: since when a gateway is asked
+        self._claimed_at = time.monotonic()
         self.terms = terms or Terms()
         self._announce = announce
         self._raised = raised
@@ -143,6 +149,15 @@ class Sender:
     def wake(self) -> None:
         """Look at the outbox now: a row was added, or brought forward."""
         self._woken.set()
+
+    def facts(self) -> OutboxFacts:
+        """Give what the watchdog is to know."""
+        return OutboxFacts(
+            due=self._pulse.due,
+            sending=len(self._requests),
+            oldest_request=min(self._requests.values(), default=None),
+            claimed_at=self._claimed_at,
+        )
 
     async def run(self) -> None:
         """Send for ever; after `drain` return when nothing is in hand. A bug of ours ends it."""
@@ -203,7 +218,7 @@ class Sender:
         asked: list[MessageRecord] = []
         due: list[MessageRecord] = []
 
-        def claim(tx: Connection) -> None:
+        def claim(tx: Connection) -> Taken | None:
             standing = standings.everyone(tx)
             assign = partial(self._assign, standing)
             asked.extend(outbox.claim_lookups(tx, now, free, lease))
@@ -211,16 +226,20 @@ class Sender:
             if room:
                 due.extend(outbox.claim_due(tx, now, room, self._recheck, assign))
             self._next_due = outbox.next_due(tx)
+            return outbox.taken(tx, due[-1], now) if due else None
 
         try:
-            await self._db.run(claim)
+            await self._db.take(claim)
         except asyncio.CancelledError:
             await self._put_back(due)  # claimed, and certainly not sent
             raise
         if due:
+            self._claimed_at = time.monotonic()
             self._checkpoint("claimed")
         for row in asked:
-            self._hold(tasks.create_task(self._ask(row)))
+            asking = tasks.create_task(self._ask(row))
+            self._hold(asking)
+            asking.add_done_callback(lambda _: self.wake())
         for message in due:
             self._hold(tasks.create_task(self._send(message)))
 
@@ -266,8 +285,11 @@ class Sender:
         task.add_done_callback(self._let_go)
 
     def _let_go(self, task: asyncio.Task[None]) -> None:
+        # Else the last look has told when the next is due, and a look costs a transaction.
+        if len(self._in_hand) >= self._concurrency or self._more_may_be_due:
+            self._more_may_be_due = False
+            self.wake()
         self._in_hand.discard(task)
-        self.wake()
 
     async def _sleep(self) -> None:
         """Sleep until the next row is due, or somebody wakes us."""
@@ -280,11 +302,14 @@ class Sender:
         await self._wait(delay)
 
     async def _wait(self, delay: timedelta) -> None:
+        self._pulse.back_in(delay)
         try:
             async with asyncio.timeout(max(0.0, delay.total_seconds())):
                 await self._woken.wait()
         except TimeoutError:
             return
+        finally:
+            self._pulse.waits()  # for the database
 
     async def _settle(self, outcome: Outcome) -> MessageRecord:
         return await self._surely(lambda: self._outcomes.put(outcome))
@@ -334,6 +359,7 @@ class Sender:
                 _tell_circuit(tx, gateway, before.get(gateway, SOUND), standing, now)
                 if standing.circuit is Circuit.CLOSED:
                     outbox.circuit_closed(tx, now)
+                    self._more_may_be_due = True
         return settled
 
     def _tell_change(self, tx: Connection, row: MessageRecord, now: datetime) -> None:
@@ -376,6 +402,7 @@ class Sender:
         if gateway is None:
             result = Rejected(f"no gateway is named {row.gateway!r} in the configuration")
         else:
+            self._requests[row.message_id] = started
             try:
                 self._checkpoint("before_send")
                 async with asyncio.timeout(self._timeout.total_seconds()):
@@ -390,6 +417,8 @@ class Sender:
                 # A bug in that gateway must not stop the others; the message may have left.
                 log.exception("gateway_failed", message=row.message_id, gateway=row.gateway)
                 result = Uncertain("the gateway's program failed while sending it; see the log")
+            finally:
+                self._requests.pop(row.message_id, None)
         now = self._now()
         outcome = self._outcome(row, result, now, time.monotonic() - started)
         self._checkpoint("before_settle")
@@ -400,6 +429,7 @@ class Sender:
         settled = await self._settle(outcome)
         self._checkpoint("settled")
         if not isinstance(result, Accepted):
+            self._more_may_be_due = True  # perhaps again, by this gateway or another
             self._raised()
         self._tell(settled, outcome.step)
 
@@ -416,6 +446,7 @@ class Sender:
             log.error("sender_waits_for_database", problem=str(problem))  # noqa: TRY400
             return
         result: LookupResult
+        self._requests[row.message_id] = started
         try:
             async with asyncio.timeout(self._timeout.total_seconds()):
                 result = await gateway.lookup(_fitting(row, gateway), taken)
@@ -424,6 +455,8 @@ class Sender:
         except Exception:
             log.exception("gateway_failed", message=row.message_id, gateway=row.gateway)
             result = Deferred("the gateway's program failed when asked; see the log")
+        finally:
+            self._requests.pop(row.message_id, None)
         now = self._now()
         seconds = time.monotonic() - started
 

@@ -21,6 +21,7 @@ from pbx_bridge.core.office import Moment, Rules
 from pbx_bridge.core.policy import Decision, Send, Verdict
 from pbx_bridge.core.rehearsal import Judged, Outcome, Rehearsal, UnderWay
 from pbx_bridge.core.rules import Rule
+from pbx_bridge.core.saying import say
 from pbx_bridge.core.scenario import Scenario
 from pbx_bridge.core.text import Segments, segments
 from pbx_bridge.core.unmet import unmet
@@ -101,14 +102,20 @@ def simulate(imagined: Scenario, rules: Rules) -> Simulation:
     """
     number = imagined.number or example(imagined.country or rules.country)
     if number is None:
-        raise Impossible(f"nobody has a mobile number of {imagined.country}; name a number")
+        raise Impossible(
+            say("nobody has a mobile number of {country}; name a number", country=imagined.country)
+        )
     is_customer = imagined.kind is CallerKind.CUSTOMER
 
     def known(facts: Facts) -> Facts:
         if facts.number is None:
             return facts
+        texted = None if imagined.texted is None else imagined.at - imagined.texted
+        cooling = texted is not None and texted > facts.now - rules.cooldown
         return replace(
             facts,
+            last_text=texted if cooling else None,
+            opted_out_at=imagined.at if imagined.opted_out else None,
             contact=scenario.contact(imagined, facts.number.e164),
             stranger=imagined.kind is CallerKind.NEW,
             consented=imagined.consented or is_customer,
@@ -131,7 +138,9 @@ def as_known(tx: Connection, imagined: Scenario, rules: Rules) -> Simulation:
     """
     number = parse(imagined.number, rules.country)
     if number is None:
-        raise Impossible(f'not a telephone number: "{imagined.number}"; such as +12125550142')
+        raise Impossible(
+            say('not a telephone number: "{number}"; such as +12125550142', number=imagined.number)
+        )
     made_up = {
         "what kind of caller it is": imagined.caller is not None,
         "tags": bool(imagined.tags),
@@ -141,9 +150,17 @@ def as_known(tx: Connection, imagined: Scenario, rules: Rules) -> Simulation:
         "a status in the CRM": bool(imagined.crm_status),
         "a country": bool(imagined.country),
         "earlier calls": imagined.calls > 1,
+        "earlier texts": imagined.texted is not None,
+        "an opt-out": imagined.opted_out,
     }
     if said := [what for what, is_said in made_up.items() if is_said]:
-        raise Impossible(f"of {number.e164} counts what is known; leave out {', '.join(said)}")
+        raise Impossible(
+            say(
+                "of {e164} counts what is known; leave out {said}",
+                e164=number.e164,
+                said=", ".join(said),
+            )
+        )
     (ended,) = scenario.calls(imagined, number.e164)
     call, moment = _sight(ended, rules)
     facts = _facts(call, moment, rules)

@@ -21,6 +21,7 @@ from pbx_bridge.core.follow_up import Clocks, Continuation, PlannedState
 from pbx_bridge.core.happening import Happened
 from pbx_bridge.core.number import parse
 from pbx_bridge.core.office import Moment, Rules
+from pbx_bridge.core.saying import say
 from pbx_bridge.core.sequence import TO_CALLER, Action, Sequence, SequenceStep
 from pbx_bridge.core.skip import Skip, SkipReason
 from pbx_bridge.core.text import clean
@@ -68,7 +69,9 @@ class Steps:
             case Continuation.JOINS:
                 return facts, current
             case _:
-                detail = f"called again, and now the rules ask for {sequence.name}"
+                detail = say(
+                    "called again, and now the rules ask for {sequence}", sequence=sequence.name
+                )
                 self._endings.stop(tx, current.row_id, now, SkipReason.SUPERSEDED, detail)
                 return facts, None
 
@@ -170,11 +173,17 @@ class Steps:
         definition = self._definition(told.sequence, step.name)
         call = None if told.call_row is None else calls.find(tx, told.call_row)
         if definition is None or call is None:
-            gone = "call is forgotten" if call is None else "sequence has no such step any more"
-            self._skip(tx, step, Skip(SkipReason.NOT_CONFIGURED, f"its {gone}"), now)
+            gone = (
+                say("its call is forgotten")
+                if call is None
+                else say("its sequence has no such step any more")
+            )
+            self._skip(tx, step, Skip(SkipReason.NOT_CONFIGURED, gone), now)
             return
         if now >= step.expires_at:
-            self._skip(tx, step, Skip(SkipReason.TOO_LATE, "the service did not run in time"), now)
+            self._skip(
+                tx, step, Skip(SkipReason.TOO_LATE, say("the service did not run in time")), now
+            )
             return
         since = history.about_follow_up(tx, told, self.rules, now)
         if (over := later.over(since)) is not None:
@@ -295,9 +304,9 @@ class Steps:
     ) -> Skip | int | None:
         address, route = facts.who.email, self.rules.mail_route
         if not address:
-            return Skip(SkipReason.NO_ADDRESS, "no e-mail address of the caller is known")
+            return Skip(SkipReason.NO_ADDRESS, say("no e-mail address of the caller is known"))
         if not route:
-            return Skip(SkipReason.NOT_CONFIGURED, "no gateway sends e-mails")
+            return Skip(SkipReason.NOT_CONFIGURED, say("no gateway sends e-mails"))
         objection = policy.explain(facts, policy.ABOUT_A_MAIL)[-1].objection
         if objection is not None:
             return objection

@@ -143,7 +143,13 @@ class Alerter:
             if not plan.tellings:
                 return plan.next_at
             for telling in plan.tellings:
-                await self._tell(telling, self.targets.on_call)
+                await self._tell(telling, self._urgently(telling))
+
+    def _urgently(self, telling: Telling) -> Sequence[Channel]:
+        """Give whom to tell: those on call, and when they did not take it by phone, everybody."""
+        if all(alert.kind is not AlertKind.LADDER for alert in telling.alerts):
+            return self.targets.on_call
+        return tuple(dict.fromkeys((*self.targets.on_call, *self.targets.everyday)))
 
     async def _tell_routine(self) -> datetime | None:
         """Tell what else is due; give when there is more."""

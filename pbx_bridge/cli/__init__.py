@@ -12,6 +12,7 @@ from pbx_bridge import __version__
 #: Each command, in the order of a first acquaintance: its module here, and what it does.
 COMMANDS = {
     "demo": ("service", "See recorded real calls judged and texted, without PBX or account."),
+    "init": ("init", "Make a first configuration, and an account for it on the PBX."),
     "check": ("trying", "Try configuration, database, PBX login and gateways; send nothing."),
     "probe": ("trying", "Watch a test call and propose the inbound settings for this PBX."),
     "backtest": ("backtesting", "Show whom last month's missed calls would have texted, and why."),
@@ -20,6 +21,7 @@ COMMANDS = {
     "hours": ("hours", "Show when somebody is there, line by line, and what closes you next."),
     "simulate": ("simulate", "Show what would be done about a call that you describe."),
     "run": ("service", "Watch the PBX and text missed callers, until stopped."),
+    "health": ("health", "Tell whether the running service is alive and does its work."),
     "calls": ("listings", "List calls: what became of each, and whether it was texted."),
     "explain": ("listings", "Show one call's timeline and every rule that judged it."),
     "messages": ("listings", "List messages and what became of them."),
@@ -33,11 +35,17 @@ COMMANDS = {
     "optouts": ("optouts", "See and change who wants no texts; import and export the list."),
     "gateways": ("gateways", "Show how each gateway stands, and what went through it."),
     "alerts": ("alerting", "List what staff were told, take an alert, or test every channel."),
+    "ladder": ("ladder", "Show who is phoned when it is urgent, and what came of it; try it."),
     "webhooks": ("webhooks", "Show the webhooks and what they were told; test, replay, a secret."),
     "connectors": (
         "connectors",
         "Show the CRMs and what they were told; check one, find a number.",
     ),
+    "users": ("users", "See and change who may use the page; one-time links for them."),
+    "backup": ("backups", "Copy the database while the service works."),
+    "restore": ("backups", "Put a backup in the place of the database."),
+    "export": ("privacy", "Write all that is kept about a number into a file."),
+    "erase": ("privacy", "Erase all that is kept about a number."),
     "send-test": ("sending", "Send one text through the gateway."),
     "record": ("captures", "Capture what the PBX says into a file."),
     "replay": ("captures", "Judge captured calls by today's rules; send nothing."),
@@ -72,7 +80,7 @@ def main() -> None:
     \b
     First steps:
       pbx-bridge demo                      see it work, with nothing set up
-      cp pbx-bridge.example.toml pbx-bridge.toml    then edit it
+      pbx-bridge init                      a configuration, and an account on the PBX
       pbx-bridge check                     is everything right?
       pbx-bridge run                       nothing is sent until you allow it
       pbx-bridge calls                     what happened, and what would be sent

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from pbx_bridge import clock, logs
 from pbx_bridge.alerts.channels import Channel, Delivery
+from pbx_bridge.cli.ladder import summed_up
 from pbx_bridge.cli.options import (
     Misuse,
     Report,
@@ -30,8 +31,10 @@ from pbx_bridge.core import number
 from pbx_bridge.core.alerting import Words
 from pbx_bridge.ports import Gateway, GatewayProblem
 from pbx_bridge.store import alerts as stored
+from pbx_bridge.store import ladders
 from pbx_bridge.store.alerts import AlertRecord
 from pbx_bridge.store.db import Database
+from pbx_bridge.store.ladders import LadderRecord
 from pbx_bridge.store.problem import StoreProblem
 
 #: A channel that takes longer is given up.
@@ -75,16 +78,18 @@ def alerts(  # noqa: PLR0913 - one argument for each option
 
 
 def _list(config: Config, limit: int, *, only_open: bool, as_json: bool) -> None:
-    async def read() -> list[AlertRecord]:
+    def look(tx: Connection) -> tuple[list[AlertRecord], dict[int, LadderRecord]]:
+        found = stored.recent(tx, limit=limit, only_open=only_open)
+        return found, ladders.of_alerts(tx, [record.alert_id for record in found])
+
+    async def read() -> tuple[list[AlertRecord], dict[int, LadderRecord]]:
         async with Database.read_only(config.database.path) as database:
-            return await database.read(
-                lambda tx: stored.recent(tx, limit=limit, only_open=only_open)
-            )
+            return await database.read(look)
 
     with told_plainly(StoreProblem):
-        found = run_async(read())
+        found, phoned = run_async(read())
     if as_json:
-        print_json(map(_object, found))
+        print_json(_object(record, phoned.get(record.alert_id)) for record in found)
         return
     if not found:
         print_line("no alerts")
@@ -93,13 +98,13 @@ def _list(config: Config, limit: int, *, only_open: bool, as_json: bool) -> None
     print_table(
         f"alerts, newest first, times in {zone}",
         ("id", "raised", "kind", "about", "times", "told", "state", "text"),
-        [_row(record, zone) for record in found],
+        [_row(record, phoned.get(record.alert_id), zone) for record in found],
     )
     if config.alerts is None:
         print_line("nobody is told: there is no [alerts] in the configuration")
 
 
-def _row(record: AlertRecord, zone: ZoneInfo) -> tuple[str, ...]:
+def _row(record: AlertRecord, phoned: LadderRecord | None, zone: ZoneInfo) -> tuple[str, ...]:
     return (
         str(record.alert_id),
         local(record.at, zone),
@@ -107,7 +112,7 @@ def _row(record: AlertRecord, zone: ZoneInfo) -> tuple[str, ...]:
         record.subject,
         str(record.times),
         str(record.told),
-        _state(record),
+        _state(record) if phoned is None else f"{_state(record)}; by phone: {summed_up(phoned)}",
         record.text,
     )
 
@@ -127,7 +132,7 @@ def _state(record: AlertRecord) -> str:
     return f"{said} ({problems})" if problems else said
 
 
-def _object(record: AlertRecord) -> dict[str, object]:
+def _object(record: AlertRecord, phoned: LadderRecord | None) -> dict[str, object]:
     return {
         "id": record.alert_id,
         "raised": record.at,
@@ -144,6 +149,7 @@ def _object(record: AlertRecord) -> dict[str, object]:
         "problems": dict(record.problems),
         "reply": record.reply_row,
         "recording": record.recording,
+        "ladder": None if phoned is None else phoned.row_id,
     }
 
 

@@ -1,6 +1,5 @@
 """`contacts import`, `export` and `sync`: contacts that come from elsewhere, and go there."""
 
-import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -20,15 +19,14 @@ from pbx_bridge.cli.options import (
 from pbx_bridge.cli.tables import local, print_line, print_table
 from pbx_bridge.config import Config
 from pbx_bridge.config.contacts import SourceSettings
-from pbx_bridge.contacts import files, table, words
-from pbx_bridge.contacts.news import tell_applied
+from pbx_bridge.contacts import files, words
+from pbx_bridge.contacts.by_hand import KINDS as ALL_KINDS
 from pbx_bridge.contacts.reading import LARGEST_FILE, Manner, Reading, Unreadable
 from pbx_bridge.contacts.sync import ContactSync
+from pbx_bridge.contacts.taking import as_csv, as_vcards, planned, take
 from pbx_bridge.contacts.web import SourceProblem
-from pbx_bridge.core.contact import CONTACT_KINDS, CallerKind
+from pbx_bridge.core.contact import CallerKind
 from pbx_bridge.core.matching import Plan, Step
-from pbx_bridge.core.matching import plan as planned
-from pbx_bridge.core.origin import FILE
 from pbx_bridge.core.told import ALL_FIELDS
 from pbx_bridge.store import contact_origins, contact_sources, contacts
 from pbx_bridge.store.contact_sources import SourceState
@@ -36,7 +34,7 @@ from pbx_bridge.store.contacts import ContactRecord
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.problem import StoreProblem
 
-KINDS = click.Choice(sorted(kind.value for kind in (*CONTACT_KINDS, CallerKind.KNOWN)))
+KINDS = click.Choice(sorted(kind.value for kind in ALL_KINDS))
 #: Entries that are named one by one.
 _MOST_NAMED = 30
 
@@ -64,14 +62,11 @@ def import_(*, config_path: Path | None, file: BinaryIO, dry_run: bool, kind: st
     reading = _read(name, file.read(LARGEST_FILE + 1), config, kind)
 
     def make(tx: Connection) -> Plan:
-        known = contact_origins.concerned(tx, FILE, reading.told, by_email=True)
-        return planned(FILE, reading.told, known, by_email=True)
+        return planned(tx, reading)
 
     def write(tx: Connection) -> Plan:
         made = make(tx)
-        now = clock.utc_now()
-        applied = contact_origins.apply(tx, made, now)
-        tell_applied(tx, applied, config.listeners(), now, FILE)
+        take(tx, made, config.listeners(), clock.utc_now())
         return made
 
     async def work() -> Plan:
@@ -115,16 +110,15 @@ def export(*, config_path: Path | None, file: Path) -> None:
             return await database.run(remember)
 
     with told_plainly(StoreProblem, Unreadable):
-        cards = files.vcards() if as_cards else None
+        if as_cards:
+            files.vcards()  # before anything is remembered
         found, ids = run_async(work())
     those = [(ids[record.row_id], record.contact) for record in found]
-    if cards is not None:
-        body = "".join(cards.write(those)).encode()
+    if as_cards:
+        body = as_vcards(those).encode()
     else:
-        text = io.StringIO(newline="")
-        table.write(text, those)
         # By this mark alone Excel knows UTF-8.
-        body = text.getvalue().encode("utf-8" if str(file) == "-" else "utf-8-sig")
+        body = as_csv(those).encode("utf-8" if str(file) == "-" else "utf-8-sig")
     try:
         with click.open_file(str(file), "wb") as out:
             out.write(body)

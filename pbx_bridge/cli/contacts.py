@@ -5,14 +5,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
-from zoneinfo import available_timezones
 
 import click
 from sqlalchemy import Connection
 
 from pbx_bridge import clock
 from pbx_bridge.cli.contact_files import KINDS, export, import_, sync
-from pbx_bridge.cli.objects import call_object, message_object, reply_object
 from pbx_bridge.cli.options import (
     Misuse,
     Report,
@@ -25,12 +23,14 @@ from pbx_bridge.cli.options import (
 )
 from pbx_bridge.cli.tables import local, print_json, print_line, print_table
 from pbx_bridge.config import Config
+from pbx_bridge.contacts import by_hand
 from pbx_bridge.contacts.news import CHANGED, CREATED, DELETED, tell
 from pbx_bridge.core import number, told
-from pbx_bridge.core.contact import NOBODY, CallerKind, Contact
+from pbx_bridge.core.contact import NOBODY, Contact
 from pbx_bridge.core.merge import Key, number_key, tag_key
 from pbx_bridge.core.origin import Standing
 from pbx_bridge.core.told import Field
+from pbx_bridge.objects.contacts import contact_object, history_object
 from pbx_bridge.store import contact_history, contact_origins
 from pbx_bridge.store import contacts as stored
 from pbx_bridge.store.calls import ROW_ID_DIGITS
@@ -105,7 +105,7 @@ def list_(  # noqa: PLR0913 - one argument for each option
     tags = frozenset() if tag is None else told.tags([tag])
     found = [r for r in those if kind in (None, r.contact.kind) and tags <= r.contact.tags][:limit]
     if as_json:
-        print_json(map(_object, found))
+        print_json(map(contact_object, found))
         return
     if not found:
         print_line("no such contacts" if text or kind or tag else "no contacts")
@@ -134,7 +134,7 @@ def show(*, config_path: Path | None, as_json: bool, limit: int, who: str) -> No
 
     record, standing, past = _reading(config, read)
     if as_json:
-        print_json([_object(record) | _history_object(past)])
+        print_json([contact_object(record) | history_object(past)])
         return
     _print_contact(record, standing, past, config)
 
@@ -154,7 +154,7 @@ def add(
     """  # noqa: D301 - see above
     config = load_config(config_path)
     contact, _ = _changed(NOBODY, given)
-    contact = replace(contact, numbers=dict(_numbers(config, numbers)), tags=told.tags(tags))
+    contact = replace(contact, numbers=_numbers(config, numbers), tags=told.tags(tags))
     if not contact.numbers and not contact.email:
         raise Misuse("neither a number nor an e-mail address; give --number or --email")
     by, now = getpass.getuser(), clock.utc_now()
@@ -190,8 +190,8 @@ def edit(
       pbx-bridge contacts edit "ann baker" --language es --drop-number "212 555 0199"
     """  # noqa: D301 - see above
     config = load_config(config_path)
-    more = dict(_numbers(config, numbers))
-    fewer = dict(_numbers(config, dropped))
+    more = _numbers(config, numbers)
+    fewer = _numbers(config, dropped)
 
     def change(contact: Contact) -> tuple[Contact, set[Key]]:
         changed, decided = _changed(contact, given)
@@ -289,35 +289,21 @@ def _edit(config: Config, who: str, change: Callable[[Contact], tuple[Contact, s
 
 def _changed(contact: Contact, given: dict[str, str | None]) -> tuple[Contact, set[Key]]:
     """Give a contact with the fields that options name, and the names of these."""
-    values: dict[str, Any] = {name: text for name, text in given.items() if text is not None}
-    checks: dict[str, tuple[Callable[[str], str], str]] = {
-        Field.EMAIL: (told.email, "no e-mail address; such as ann@example.com"),
-        Field.LANGUAGE: (told.language, "no language; two letters, such as es"),
-        Field.ZONE: (_zone, "no time zone; such as America/New_York"),
-    }
-    for name, (read, problem) in checks.items():
-        if values.get(name) and not read(values[name]):
-            raise Misuse(f"{values[name]!r}: {problem}")
-    if Field.KIND in values:
-        values[Field.KIND.value] = CallerKind(values[Field.KIND])
-    return replace(contact, **values), set(values)
+    written = {name: text for name, text in given.items() if text is not None}
+    try:
+        return by_hand.changed(contact, written), set(written)
+    except by_hand.NotSo as problem:
+        raise Misuse(str(problem)) from problem
 
 
-def _zone(name: str) -> str:
-    return name if name in available_timezones() else ""
-
-
-def _numbers(config: Config, written: tuple[str, ...]) -> list[tuple[str, str]]:
-    found = []
-    for text in written:
-        digits, _, label = text.partition("=")
-        e164 = number.normalise(digits, config.office.country)
-        if e164 is None:
-            raise Misuse(
-                f"{digits!r} is no number of {config.office.country}; write it as +1 212 555 0143"
-            )
-        found.append((e164, label))
-    return found
+def _numbers(config: Config, written: tuple[str, ...]) -> dict[str, str]:
+    parts = (text.partition("=") for text in written)
+    try:
+        return by_hand.numbers(
+            ((digits, label) for digits, _, label in parts), config.office.country
+        )
+    except by_hand.NotSo as problem:
+        raise Misuse(str(problem)) from problem
 
 
 def _find(tx: Connection, who: str, config: Config) -> ContactRecord:
@@ -433,6 +419,15 @@ def _print_history(past: History, config: Config) -> None:
                 for r in past.replies
             ],
         )
+    if past.consents:
+        print_table(
+            "what they said about texts; the newest counts",
+            ("at", "number", "said", "by", "evidence"),
+            [
+                (local(c.at, zone), c.address, c.kind.value, c.source.value, c.detail)
+                for c in past.consents
+            ],
+        )
 
 
 def _lines(contact: Contact, field: Field) -> list[tuple[Key, str]]:
@@ -451,35 +446,3 @@ def _contacted(last: Contacted | None, config: Config) -> str:
     way = "they to us" if last.direction is Direction.IN else "we to them"
     who = f", {last.by}" if last.by else ""
     return f"{local(last.at, config.office.timezone)}, {way}{who}"
-
-
-def _object(record: ContactRecord) -> dict[str, object]:
-    contact = record.contact
-    return {
-        "id": record.row_id,
-        "name": contact.name,
-        "company": contact.company,
-        "kind": contact.kind,
-        "tags": sorted(contact.tags),
-        "language": contact.language,
-        "zone": contact.zone,
-        "email": contact.email,
-        "owner": contact.owner,
-        "notes": contact.notes,
-        "numbers": dict(contact.numbers),
-        "edited": dict(record.edited),
-        "created_at": record.created_at,
-        "updated_at": record.updated_at,
-    }
-
-
-def _history_object(past: History) -> dict[str, object]:
-    last = {"last_spoken": past.last_spoken, "last_written": past.last_written}
-    return {
-        name: None if one is None else {"at": one.at, "direction": one.direction, "by": one.by}
-        for name, one in last.items()
-    } | {
-        "calls": [call_object(one) for one in past.calls],
-        "messages": [message_object(one) for one in past.messages],
-        "replies": [reply_object(one) for one in past.replies],
-    }

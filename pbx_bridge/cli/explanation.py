@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from pbx_bridge.cli.ladder import print_ladder
 from pbx_bridge.cli.tables import local, print_line, print_table
 from pbx_bridge.core.voicemail import RecordingState
 from pbx_bridge.store.calls import CallRecord, DecisionRecord, Explanation
@@ -43,8 +44,9 @@ def print_explanation(told: Explanation, zone: ZoneInfo) -> None:
         _print_decision(decision, zone)
     for follow_up, steps in told.follow_ups:
         print_follow_up(follow_up, steps, zone)
-    if told.recording is not None:
-        _print_recording(told.recording)
+    for ladder in told.ladders:
+        print_ladder(ladder, zone)
+    _print_recording(told.recording)
     attempts = [(a, m) for m in told.messages for a in told.attempts if _of(a, m)]
     for message in told.messages:
         why = f" ({message.detail})" if message.detail else ""
@@ -92,9 +94,21 @@ def print_explanation(told: Explanation, zone: ZoneInfo) -> None:
                 for reply in told.replies
             ],
         )
+    _print_consents(told, zone)
 
 
-def _print_recording(left: RecordingRecord) -> None:
+def _print_consents(told: Explanation, zone: ZoneInfo) -> None:
+    if told.consents:
+        print_table(
+            "about texts, by keys in this call",
+            ("at", "said", "evidence"),
+            [(local(one.at, zone), one.kind.value, one.detail) for one in told.consents],
+        )
+
+
+def _print_recording(left: RecordingRecord | None) -> None:
+    if left is None:
+        return
     seconds = f" of {left.seconds:.0f} s" if left.seconds else ""
     print_line(f"message left{seconds}: {recording_state(left)}")
     if left.transcript:

@@ -1,7 +1,6 @@
 """`figures`: whether following up on missed calls wins callers back."""
 
-from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import click
@@ -18,16 +17,16 @@ from pbx_bridge.cli.options import (
     told_plainly,
 )
 from pbx_bridge.cli.tables import print_json, print_line, print_table
-from pbx_bridge.core.proportion import Interval, Share
+from pbx_bridge.core.proportion import Share
 from pbx_bridge.core.recovery import (
-    Comparison,
     Figures,
     GroupedBy,
-    Outcome,
     RecoveredBy,
     Report,
     report,
+    slices,
 )
+from pbx_bridge.objects.figures import figures_objects
 from pbx_bridge.store import figures as stored
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.problem import StoreProblem
@@ -42,8 +41,22 @@ from pbx_bridge.store.problem import StoreProblem
     default=timedelta(days=30),
     help="How far back: 90d, or a date like 2026-11-23. [default: 30d]",
 )
+@click.option(
+    "--until",
+    type=Since(),
+    help="Only who was missed before: 30d ago, or a date like 2026-11-30. [default: now]",
+)
+@click.option("--line", help="Only calls to this line.")
 @click.option("--by", type=click.Choice([by.value for by in GroupedBy]), help="In groups.")
-def figures(*, config_path: Path | None, since: timedelta, by: str | None, as_json: bool) -> None:
+def figures(  # noqa: PLR0913 - one argument for each option
+    *,
+    config_path: Path | None,
+    since: timedelta | datetime,
+    until: timedelta | datetime | None,
+    line: str | None,
+    by: str | None,
+    as_json: bool,
+) -> None:
     """Show how many missed callers were won back, by what, and how sure that is.
 
     \b
@@ -51,38 +64,46 @@ def figures(*, config_path: Path | None, since: timedelta, by: str | None, as_js
       pbx-bridge figures
       pbx-bridge figures --since 90d --by line
       pbx-bridge figures --by hour --json
+      pbx-bridge figures --since 2026-11-01 --until 2026-12-01 --line Sales --by day
     """  # noqa: D301 - \b is click's mark for a paragraph to leave as it is
     config = load_config(config_path)
     now, zone = clock.utc_now(), config.office.timezone
     began = earliest(since, now, zone) or now
+    ended = earliest(until, now, zone) or now
     definition = config.recovery.definition()
 
-    def query(tx: Connection) -> list[Outcome]:
-        return stored.outcomes(tx, began, now, now, definition)
+    grouped = GroupedBy(by) if by else None
 
-    async def read() -> list[Outcome]:
+    def query(tx: Connection) -> Report:
+        sliced = slices(began, ended, grouped, zone)
+        cohorts = stored.cohorts(tx, sliced.cuts, now, definition, line=line)
+        return report(cohorts, by=grouped, of=sliced)
+
+    async def read() -> Report:
         async with Database.read_only(config.database.path) as database:
             return await database.read(query)
 
     with told_plainly(StoreProblem):
-        outcomes = run_async(read())
-    told = report(outcomes, by=GroupedBy(by) if by else None, zone=zone)
+        told = run_async(read())
     if as_json:
-        print_json(_objects(told))
+        print_json(figures_objects(told))
         return
+    before = f" until {ended.astimezone(zone):%Y-%m-%d %H:%M}" if until is not None else ""
+    about = "" if line is None else f" about {line}"
     print_table(
-        f"missed callers who were followed up on since {began.astimezone(zone):%Y-%m-%d}",
+        f"missed callers who were followed up on{about}"
+        f" since {began.astimezone(zone):%Y-%m-%d}{before}",
         (by or "", "callers", "recovered", "spoke", "wrote", "booked", "may yet", "texted",
          "text after", "95 % within", "replied", "opted out"),
         [*(_row(name or "?", group) for name, group in told.groups), _row("all", told.total)],
     )  # fmt: skip
-    for line in (
+    for said in (
         str(definition),
         "In brackets: where the share lies with 95 % confidence. May yet: the time is not over.",
         "Text after: half of the texts were taken by a gateway so soon after the call.",
         str(told.comparison),
     ):
-        print_line(line)
+        print_line(said)
     if told.comparison.held_out.of:
         print_line(f"Replies aside, as only who was texted can answer: {told.replies_aside}")
     kept = config.retention.outbound_calls
@@ -117,51 +138,3 @@ def _percent(share: Share) -> str:
 
 def _seconds(length: timedelta | None) -> str:
     return "" if length is None else f"{length.total_seconds():.0f} s"
-
-
-def _objects(told: Report) -> Iterable[dict[str, object]]:
-    """Give a line for each group, one for all, and one for what was held out."""
-    for name, group in told.groups:
-        yield {"group": name, **_object(group)}
-    yield {"group": None, **_object(told.total)}
-    if told.comparison.held_out.of:
-        yield {
-            "compared": "recovered",
-            **_compared(told.comparison),
-        }
-        yield {"compared": "spoke or booked", **_compared(told.replies_aside)}
-
-
-def _object(group: Figures) -> dict[str, object]:
-    return {
-        "callers": group.recovered.of,
-        "recovered": group.recovered.count,
-        "recovered_share": group.recovered.value,
-        "recovered_interval": _bounds(group.interval),
-        "by": {way.value: group.by.get(way, 0) for way in RecoveredBy},
-        "may_yet": group.young,
-        "texted": group.texted,
-        "replied": group.replied.count,
-        "opted_out": group.opted_out.count,
-        "seconds_to_text_p50": _number(group.text_p50),
-        "seconds_to_text_p95": _number(group.text_p95),
-    }
-
-
-def _compared(comparison: Comparison) -> dict[str, object]:
-    return {
-        "treated": {"callers": comparison.treated.of, "count": comparison.treated.count},
-        "held_out": {"callers": comparison.held_out.of, "count": comparison.held_out.count},
-        "difference": comparison.treated.value - comparison.held_out.value,
-        "difference_interval": _bounds(comparison.interval),
-        "enough": comparison.is_enough,
-        "in_words": str(comparison),
-    }
-
-
-def _bounds(interval: Interval) -> list[float]:
-    return [interval.low, interval.high]
-
-
-def _number(length: timedelta | None) -> float | None:
-    return None if length is None else length.total_seconds()

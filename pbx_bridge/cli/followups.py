@@ -2,7 +2,6 @@
 
 import getpass
 from pathlib import Path
-from typing import Any
 
 import click
 from sqlalchemy import Connection
@@ -23,8 +22,8 @@ from pbx_bridge.cli.options import (
 from pbx_bridge.cli.tables import print_json, print_line
 from pbx_bridge.config import Config
 from pbx_bridge.core import number
-from pbx_bridge.core.follow_up import FollowUpState
 from pbx_bridge.core.skip import SkipReason
+from pbx_bridge.objects.followups import follow_up_object
 from pbx_bridge.store import followups as stored
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.followups import FollowUpRecord, StepRecord
@@ -71,7 +70,7 @@ def followups(  # noqa: PLR0913 - one for each option
     with told_plainly(StoreProblem):
         found = run_async(work())
     if as_json:
-        print_json([_object(one, steps) for one, steps in found])
+        print_json([follow_up_object(one, steps) for one, steps in found])
         return
     if not found:
         print_line("no missed caller was followed up on yet")
@@ -108,33 +107,3 @@ def _e164(of: str, config: Config) -> str:
     if e164 is None:
         raise Misuse(f"{of!r} is no number of {config.office.country}; write it as +1 212 555 0143")
     return e164
-
-
-def _object(one: FollowUpRecord, steps: list[StepRecord]) -> dict[str, Any]:
-    return {
-        "follow_up": one.row_id,
-        "call": one.call_row,
-        "recipient": one.recipient,
-        "line": one.line,
-        "rule": one.rule,
-        "sequence": one.sequence,
-        "calls": one.calls,
-        "opened_at": one.opened_at.isoformat(),
-        "state": one.state.value,
-        "is_open": one.state is FollowUpState.OPEN,
-        "reason": one.reason,
-        "detail": one.detail,
-        "held_out": one.held_out,
-        "steps": [
-            {
-                "name": step.name,
-                "action": step.action.value,
-                "due_at": step.due_at.isoformat(),
-                "state": step.state.value,
-                "reason": step.reason,
-                "detail": step.detail,
-                "message": step.message_id,
-            }
-            for step in steps
-        ],
-    }

@@ -19,6 +19,7 @@ from pbx_bridge.cli.tables import local, print_json, print_line, print_table
 from pbx_bridge.config import Config
 from pbx_bridge.core.pricing import from_micros
 from pbx_bridge.core.routing import SOUND, Circuit, Standing
+from pbx_bridge.objects.gateways import gateway_object
 from pbx_bridge.store import messages as stored_messages
 from pbx_bridge.store import outbox, standings
 from pbx_bridge.store.db import Database
@@ -51,18 +52,9 @@ def gateways(*, config_path: Path | None, as_json: bool, close: str | None) -> N
     found = _read(config)
     if as_json:
         print_json(
-            {
-                "name": name,
-                "type": config.gateways[name].kind,
-                "circuit": standing.circuit,
-                "until": standing.until,
-                "reason": standing.reason,
-                "taken": traffic.taken,
-                "delivered": traffic.delivered,
-                "failed": traffic.failed,
-                "cost": str(from_micros(traffic.cost_micros)),
-                "currency": config.spending.currency,
-            }
+            gateway_object(
+                name, config.gateways[name].kind, standing, traffic, config.spending.currency
+            )
             for name, standing, traffic in found
         )
         return

@@ -11,12 +11,6 @@ from sqlalchemy import Connection
 
 from pbx_bridge import clock
 from pbx_bridge.cli.explanation import print_explanation, spell_caller
-from pbx_bridge.cli.objects import (
-    call_object,
-    explanation_object,
-    message_object,
-    reply_object,
-)
 from pbx_bridge.cli.options import (
     Report,
     config_option,
@@ -33,6 +27,8 @@ from pbx_bridge.config import Config
 from pbx_bridge.core import number
 from pbx_bridge.core.call import Disposition
 from pbx_bridge.core.delivery import State
+from pbx_bridge.objects.calls import call_object, explanation_object
+from pbx_bridge.objects.messages import message_object, reply_object
 from pbx_bridge.store import calls as stored_calls
 from pbx_bridge.store import messages as stored_messages
 from pbx_bridge.store import replies as stored_replies

@@ -6,15 +6,15 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import click
 
-from pbx_bridge.config import Config, ConfigError, Pbx, load
-from pbx_bridge.config.values import parse_duration
-from pbx_bridge.endings import Endings
+if TYPE_CHECKING:  # `health` runs every half minute: it must not wait for what it does not need
+    from pbx_bridge.config import Config, Pbx
+    from pbx_bridge.endings import Endings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Result = TypeVar("Result")
@@ -75,20 +75,22 @@ def find_config(path: Path | None) -> Path:
         if place.exists():
             return place
     raise Misuse(
-        f"no configuration: there is neither {' nor '.join(map(str, CONFIG_PLACES))}."
-        " Copy pbx-bridge.example.toml to one of them, or name yours with --config."
+        "no configuration: neither --config nor $PBX_BRIDGE_CONFIG names one, and there is neither"
+        f" {' nor '.join(map(str, CONFIG_PLACES))}. `pbx-bridge init` makes one."
     )
 
 
-def load_config(path: Path | None) -> Config:
+def load_config(path: Path | None) -> "Config":
     """Load the configuration, or end with the report of all its mistakes and exit code 2."""
+    from pbx_bridge.config import ConfigError, load  # noqa: PLC0415 - see above
+
     try:
         return load(find_config(path))
     except ConfigError as error:
         raise Misuse(str(error)) from error
 
 
-def find_pbx(config: Config, name: str | None) -> Pbx:
+def find_pbx(config: "Config", name: str | None) -> "Pbx":
     """Give the PBX of that name, or the first."""
     for pbx in config.pbx:
         if name in (None, pbx.name):
@@ -96,8 +98,10 @@ def find_pbx(config: Config, name: str | None) -> Pbx:
     raise Misuse(f"no PBX {name!r}; configured: {', '.join(pbx.name for pbx in config.pbx)}")
 
 
-def endings(config: Config) -> Endings:
+def endings(config: "Config") -> "Endings":
     """Give what ends follow-ups, for a command: other programs are told by the service."""
+    from pbx_bridge.endings import Endings  # noqa: PLC0415 - see above
+
     return Endings(lambda: uuid4().hex, config.listeners())
 
 
@@ -114,6 +118,8 @@ class Since(click.ParamType[timedelta | datetime]):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> timedelta | datetime:
+        from pbx_bridge.config.values import parse_duration  # noqa: PLC0415 - see above
+
         if isinstance(value, timedelta | datetime):
             return value
         with suppress(ValueError):

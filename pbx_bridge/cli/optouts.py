@@ -8,8 +8,7 @@ from typing import TextIO
 import click
 from sqlalchemy import Connection
 
-from pbx_bridge import clock
-from pbx_bridge.cli import spreadsheet
+from pbx_bridge import clock, spreadsheet
 from pbx_bridge.cli.options import (
     Misuse,
     Report,
@@ -22,7 +21,9 @@ from pbx_bridge.cli.options import (
 from pbx_bridge.cli.tables import local, print_json, print_line, print_table
 from pbx_bridge.config import Config
 from pbx_bridge.core import number
+from pbx_bridge.core.saying import say
 from pbx_bridge.core.skip import SkipReason
+from pbx_bridge.objects.messages import opt_out_object
 from pbx_bridge.store import consents, followups
 from pbx_bridge.store.consents import ConsentKind, ConsentRecord, ConsentSource
 from pbx_bridge.store.db import Database
@@ -54,15 +55,7 @@ def list_(*, config_path: Path | None, as_json: bool) -> None:
     config = load_config(config_path)
     found = _everyone(config)
     if as_json:
-        print_json(
-            {
-                "number": record.address,
-                "since": record.at,
-                "source": record.source,
-                "evidence": record.detail,
-            }
-            for record in found
-        )
+        print_json(map(opt_out_object, found))
         return
     if not found:
         print_line("nobody opted out")
@@ -199,5 +192,5 @@ def _record(  # noqa: PLR0913, PLR0917 - the columns of one row
     consents.record(tx, given)
     if kind is ConsentKind.OPT_OUT:
         reason = SkipReason.OPTED_OUT.value
-        followups.stop_for(tx, address, now, reason, "opted out, the office says")
+        followups.stop_for(tx, address, now, reason, say("opted out, the office says"))
     return True

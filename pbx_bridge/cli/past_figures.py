@@ -8,11 +8,11 @@ from typing import Any, TextIO
 
 from rich.text import Text
 
-from pbx_bridge.cli import spreadsheet
+from pbx_bridge import spreadsheet
 from pbx_bridge.cli.tables import console, print_line, print_table
 from pbx_bridge.core.afterwards import Afterwards
+from pbx_bridge.core.charts import shade
 from pbx_bridge.core.outcomes import words
-from pbx_bridge.core.picture import shade
 from pbx_bridge.core.pricing import from_micros
 from pbx_bridge.core.review import DAYS, HOURS, Figures
 from pbx_bridge.sources.records.account import Account, blind_to

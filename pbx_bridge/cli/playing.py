@@ -8,6 +8,7 @@ from pbx_bridge.cli.explanation import print_explanation
 from pbx_bridge.cli.listings import print_calls
 from pbx_bridge.cli.tables import print_line
 from pbx_bridge.config import defaults
+from pbx_bridge.demo import showing
 from pbx_bridge.gateways import console
 from pbx_bridge.store import calls
 from pbx_bridge.store.db import Database
@@ -26,6 +27,20 @@ async def demo(speed: float) -> None:
         judged=_judged,
         show=_show,
     )
+
+
+async def page(speed: float, *, port: int, days: int) -> int:
+    """Show the page of a made-up office until the service is stopped; give its exit code."""
+    print_line(f"{days} days of recorded calls are played; that takes half a minute ...")
+
+    def ready(link: str) -> None:
+        print_line("The page is up. Everything in it is made up, and nothing is sent anywhere.")
+        print_line("")
+        print_line(f"  {link}")
+        print_line("")
+        print_line("The link works once: choose a password, then you are in. Ctrl-C ends the demo.")
+
+    return await showing.show(port=port, days_back=days, speed=speed, tell=ready)
 
 
 def _announce(scene: recorded_demo.Scene) -> None:

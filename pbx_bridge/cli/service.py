@@ -16,20 +16,42 @@ from pbx_bridge.cli.options import config_option, find_config, load_config, run_
     show_default=True,
     help="2 is twice as fast.",
 )
-def demo(speed: float) -> None:
+@click.option("--page", is_flag=True, help="Show the page, with some weeks of calls, until Ctrl-C.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=8090,
+    show_default=True,
+    help="Where the page is, on this machine alone; for --page.",
+)
+@click.option(
+    "--days",
+    type=click.IntRange(0, 90),
+    default=28,
+    show_default=True,
+    help="How much has happened before; for --page.",
+)
+@click.pass_context
+def demo(ctx: click.Context, *, speed: float, page: bool, port: int, days: int) -> None:
     """See recorded real calls judged and texted.
 
     Needs no PBX, no account and no configuration: calls recorded on a real Asterisk go through the
     whole service, into a temporary database and onto the screen. Nothing is sent anywhere.
 
+    With --page they also happened to a made-up office in the last weeks, and go on happening: open
+    the link that is printed in a browser on this machine.
+
     \b
     Examples:
       pbx-bridge demo
       pbx-bridge demo --speed 5
+      pbx-bridge demo --page
     """  # noqa: D301 - \b is click's mark for a paragraph to leave as it is
     from pbx_bridge.cli import playing  # noqa: PLC0415 - the whole service, on recordings
 
     logs.configure("warning", "console")
+    if page:
+        ctx.exit(run_async(playing.page(speed, port=port, days=days)))
     run_async(playing.demo(speed))
 
 
@@ -49,6 +71,6 @@ def run(ctx: click.Context, config_path: Path | None) -> None:
     """  # noqa: D301 - see above
     path = find_config(config_path)
     load_config(path)
-    from pbx_bridge import app  # noqa: PLC0415 - the whole service; the other commands do without
+    from pbx_bridge import app, threads  # noqa: PLC0415 - the whole service; others do without
 
-    ctx.exit(run_async(app.run(path)))
+    ctx.exit(threads.run(app.run(path)))

@@ -17,7 +17,7 @@ from pbx_bridge.cli.options import (
     run_async,
     told_plainly,
 )
-from pbx_bridge.cli.simulation import Money, print_simulation, simulation_object
+from pbx_bridge.cli.simulation import print_simulation
 from pbx_bridge.cli.tables import print_json, print_line
 from pbx_bridge.config import Config, defaults
 from pbx_bridge.config.values import parse_duration
@@ -28,6 +28,7 @@ from pbx_bridge.core.office import Rules
 from pbx_bridge.core.scenario import Scenario
 from pbx_bridge.core.sentence import EXAMPLE, Known, NotUnderstood
 from pbx_bridge.core.text import clean
+from pbx_bridge.objects.simulation import Money, simulation_object
 from pbx_bridge.simulate import Impossible, Simulation
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.problem import StoreProblem
@@ -97,6 +98,7 @@ def simulate(
                 left a message, left no message, hung up in a menu, turned away,
                 heard an announcement, waited 2 min, rang for 20 s
       how often 2nd call within the hour
+      before    texted 2 h ago, opted out
     """  # noqa: D301 - \b is click's mark for a paragraph to leave as it is
     said = " ".join(words)
     if not said and number is None and all(value in (None, ()) for value in given.values()):

@@ -28,13 +28,14 @@ from pbx_bridge.config import Config
 from pbx_bridge.config.values import parse_duration
 from pbx_bridge.core.digest import DigestTime, age
 from pbx_bridge.core.task import (
-    ClosedHow,
     Task,
     falls_due,
     is_overdue,
     is_snoozed,
     most_pressing,
+    signed,
 )
+from pbx_bridge.objects.tasks import task_object
 from pbx_bridge.reminder import compose
 from pbx_bridge.store import tasks as stored
 from pbx_bridge.store.db import Database
@@ -121,7 +122,7 @@ def list_(  # noqa: PLR0913 - one argument for each option
 
     found = _read(config, query)
     if as_json:
-        print_json(_object(task, now) for task in found)
+        print_json(task_object(task, now) for task in found)
         return
     if not found:
         print_line("no tasks" if whatever else "nobody waits for a call")
@@ -186,11 +187,8 @@ def close(*, config_path: Path | None, task_id: int, said: str, by: str) -> None
     zone = config.office.timezone
 
     def write(tx: Connection, now: datetime) -> Task | None:
-        line = _note(said, by, now, zone) if said else ""
-        closed = stored.close(tx, task_id, now, how=ClosedHow.BY_HAND, by=by, detail=line)
-        if closed is not None:
-            endings(config).task_closed(tx, closed, now)
-        return closed
+        line = signed(said, by, now, zone) if said else ""
+        return endings(config).close_by_hand(tx, task_id, now, by=by, note=line)
 
     task = _change(config, task_id, write)
     print_line(f"task {task.task_id} is closed: {_whom(task)}")
@@ -205,7 +203,7 @@ def note(*, config_path: Path | None, task_id: int, words: tuple[str, ...], by: 
     """Add a note to a task, for the others."""
     config = load_config(config_path)
     zone = config.office.timezone
-    line = _note(" ".join(words), by, clock.utc_now(), zone)
+    line = signed(" ".join(words), by, clock.utc_now(), zone)
     task = _change(config, task_id, lambda tx, now: stored.note(tx, task_id, line, now), "no task")
     print_line(f"noted for task {task.task_id}: {_whom(task)}")
 
@@ -305,10 +303,6 @@ def _read(config: Config, query: Callable[[Connection], T]) -> T:
         return run_async(read())
 
 
-def _note(said: str, by: str, now: datetime, zone: ZoneInfo) -> str:
-    return f"{local(now, zone)[:-3]} {by}: {said}"
-
-
 def _whom(task: Task) -> str:
     return ", ".join(filter(None, (task.recipient or "number withheld", task.name)))
 
@@ -345,29 +339,3 @@ def _state(task: Task, now: datetime, zone: ZoneInfo) -> str:
     if task.replied_at is not None:
         said += f", wrote {local(task.replied_at, zone)[:-3]}"
     return said
-
-
-def _object(task: Task, now: datetime) -> dict[str, object]:
-    return {
-        "id": task.task_id,
-        "number": task.recipient,
-        "name": task.name,
-        "line": task.line,
-        "title": task.title,
-        "calls": task.calls,
-        "call": task.call_row,
-        "follow_up": task.follow_up,
-        "state": task.state,
-        "owner": task.owner,
-        "created_at": task.created_at,
-        "due_at": falls_due(task),
-        "overdue": is_overdue(task, now),
-        "snoozed_until": task.snoozed_until,
-        "expires_at": task.expires_at,
-        "escalated": task.escalated,
-        "closed_at": task.closed_at,
-        "closed_by": task.closed_by,
-        "closed_how": task.closed_how,
-        "notes": task.notes,
-        "replied_at": task.replied_at,
-    }

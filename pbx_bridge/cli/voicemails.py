@@ -10,7 +10,6 @@ from sqlalchemy import Connection
 
 from pbx_bridge import logs
 from pbx_bridge.cli.explanation import recording_state
-from pbx_bridge.cli.objects import recording_object
 from pbx_bridge.cli.options import (
     Misuse,
     Report,
@@ -24,6 +23,7 @@ from pbx_bridge.cli.options import (
 from pbx_bridge.cli.tables import local, print_json, print_line, print_table
 from pbx_bridge.config import Config
 from pbx_bridge.core.voicemail import Transcript, Transcription, tidy
+from pbx_bridge.objects.messages import recording_object
 from pbx_bridge.store import recordings
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.problem import StoreProblem

@@ -66,7 +66,7 @@ class LimitSettings(_Table):
         default=10, description="texts to one block of numbers in 24 hours", examples=[10]
     )
     per_line_per_hour: Count = Field(
-        default=20, description="texts about calls to one line in an hour", examples=[20]
+        default=30, description="texts about calls to one line in an hour", examples=[30]
     )
     per_region_per_day: Count = Field(
         default=20,

@@ -21,7 +21,7 @@ from pbx_bridge.core.delivery import Channel
 #: Tables that may be left out whole; validated all the same, so that their defaults are checked.
 _OPTIONAL_TABLES = (
     *("texting", "replies", "spending", "tasks", "recovery"),
-    *("database", "retention", "logging"),
+    *("database", "backups", "retention", "logging"),
 )
 _TOML_PLACE = re.compile(r"(?P<what>.*) \(at (?:line (?P<line>\d+), column \d+|end of document)\)")
 
@@ -36,7 +36,7 @@ def load(path: Path) -> Config:
     try:
         text = path.read_bytes().decode()
     except FileNotFoundError:
-        raise _whole_file(path, "no such file; copy pbx-bridge.example.toml there") from None
+        raise _whole_file(path, "no such file; `pbx-bridge init` makes one") from None
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         problem = Problem(str(path), line, "", "", "not UTF-8; save the file in that encoding")

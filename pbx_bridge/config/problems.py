@@ -165,6 +165,11 @@ def _unknown_key(path: Path, model: type[BaseModel] | None) -> str:
     return f"unknown key; {did_you_mean(name, fields(model) if model else ())}"
 
 
+def is_private(path: Path, model: type[BaseModel]) -> bool:
+    """Whether the value at a path of a `model` is a secret, by its type or by its name."""
+    return _is_private(path, _field_at(model, path))
+
+
 def _is_private(path: Path, field: FieldInfo | None) -> bool:
     if field is not None and _contains(field.annotation, Secret):
         return True

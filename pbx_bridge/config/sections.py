@@ -24,11 +24,14 @@ from pydantic import (
 
 from pbx_bridge import gateways, ports
 from pbx_bridge.calendar_feed import NO_CLOSURES, Closures, Feed
+from pbx_bridge.call_back import Settings as CallingBack
 from pbx_bridge.certificates import OptionalTls
 from pbx_bridge.config.alerting import Alerts
 from pbx_bridge.config.announcing import Announcing
+from pbx_bridge.config.call_back import CallBackSettings
 from pbx_bridge.config.connectors import ConfiguredConnector
 from pbx_bridge.config.contacts import Contacts
+from pbx_bridge.config.dialplan import DialplanSettings
 from pbx_bridge.config.hours import (
     Openings,
     Site,
@@ -37,6 +40,7 @@ from pbx_bridge.config.hours import (
     schedule,
     unknown_holiday,
 )
+from pbx_bridge.config.ladder import LadderSettings
 from pbx_bridge.config.limits import BurstSettings, LimitSettings, QuietHoursSettings
 from pbx_bridge.config.opening import OpeningHours
 from pbx_bridge.config.recovery import BookingSettings, Recovery
@@ -45,6 +49,8 @@ from pbx_bridge.config.tasks import DigestSettings, Tasks
 from pbx_bridge.config.values import (
     Age,
     Amount,
+    BackupCount,
+    BackupInterval,
     Count,
     Country,
     Currency,
@@ -66,6 +72,7 @@ from pbx_bridge.config.values import (
     spell,
 )
 from pbx_bridge.config.voicemail import TranscriberSettings, VoicemailSettings
+from pbx_bridge.config.web import Web
 from pbx_bridge.config.webhooks import ConfiguredWebhook
 from pbx_bridge.config.wording import Replies, Translation, Variables, our_text
 from pbx_bridge.core import number
@@ -83,11 +90,13 @@ from pbx_bridge.core.tracker import Inbound
 from pbx_bridge.core.wording import Wording
 from pbx_bridge.crm import Looked
 from pbx_bridge.hooks import HookSettings
+from pbx_bridge.ladder import Settings as Phoning
 from pbx_bridge.reminder import Reminding
 from pbx_bridge.secret import Secret
 from pbx_bridge.sender import Terms
 from pbx_bridge.sources.ami.source import AmiAccess
 from pbx_bridge.sources.records import RecordFiles
+from pbx_bridge.urgent import Urgency
 from pbx_bridge.voicemail.collector import Settings as Collecting
 
 DEFAULT_TEMPLATE = LANGUAGES["en"].first_text
@@ -322,6 +331,18 @@ class Records(Section):
     )
 
 
+class Control(Section):
+    """The account by which the service acts on a PBX; the other one only watches."""
+
+    username: Name = Field(
+        description="the section's name in manager.conf", examples=["pbxbridge-control"]
+    )
+    secret: Secret = Field(
+        description="the secret in manager.conf",
+        examples=['{ file = "/etc/pbx-bridge/ami-control-secret" }'],
+    )
+
+
 class Pbx(Section):
     name: Name = Field(description="what to call this PBX in lists", examples=["office"])
     host: Name = Field(default="127.0.0.1", description="where AMI listens", examples=["127.0.0.1"])
@@ -350,20 +371,45 @@ class Pbx(Section):
     ignored_contexts: tuple[Pattern, ...] = Field(
         default=_INBOUND.ignored_contexts,
         description="patterns of the contexts whose calls count as rejected",
-        examples=[["^app-blackhole"]],
+        examples=[["^blocked$"]],
     )
     answered_applications: tuple[Name, ...] = Field(
         default=tuple(sorted(_INBOUND.answered_applications)),
         description="dialplan applications after which nobody needs to follow up",
         examples=[["ReceiveFAX"]],
     )
+    control: Control | None = None
+    call_back: CallBackSettings | None = None
     records: Records = Records()
     voicemail: VoicemailSettings | None = None
+    dialplan: DialplanSettings = DialplanSettings()
     ping_interval: PingInterval = Field(
-        default=timedelta(seconds=10),
+        default=timedelta(seconds=9),
         description="how often to ask whether the PBX is still there",
-        examples=["10s"],
+        examples=["9s"],
     )
+
+    @field_validator("call_back")
+    @classmethod
+    def _may_place_calls(
+        cls, call_back: CallBackSettings | None, info: ValidationInfo
+    ) -> CallBackSettings | None:
+        if call_back is not None and info.data.get("control", call_back) is None:
+            raise ValueError(
+                "this PBX may place no calls; add [pbx.control] with an account that has"
+                " write = originate"
+            )
+        return call_back
+
+    @field_validator("dialplan")
+    @classmethod
+    def _may_write(cls, dialplan: DialplanSettings, info: ValidationInfo) -> DialplanSettings:
+        if dialplan.keeping() and info.data.get("control", dialplan) is None:
+            raise ValueError(
+                "missed_first, last_colleague and we_will_text need an account that may write;"
+                " add [pbx.control]"
+            )
+        return dialplan
 
     def access(self) -> AmiAccess:
         """Give how to reach this PBX's manager interface."""
@@ -377,6 +423,13 @@ class Pbx(Section):
             tls=self.tls.context() if self.tls else None,
             ping_interval=self.ping_interval,
         )
+
+    def control_access(self) -> AmiAccess | None:
+        """Give how to act on this PBX, by the account that may; None without one."""
+        if self.control is None:
+            return None
+        secret = self.control.secret.reveal()
+        return replace(self.access(), username=self.control.username, secret=secret)
 
     def record_files(self, office_zone: ZoneInfo) -> RecordFiles:
         """Give where this PBX's records are."""
@@ -405,6 +458,26 @@ class DatabaseSettings(Section):
     )
 
 
+class BackupSettings(Section):
+    """Copies of the database: where they go, how often one is made, how many stay."""
+
+    folder: FilePath | None = Field(
+        default=None,
+        description="a folder; by default `backups` beside the database",
+        examples=["/var/lib/pbx-bridge/backups"],
+    )
+    every: BackupInterval | None = Field(
+        default=None, description="how often to make one, such as every day", examples=["1d"]
+    )
+    keep: BackupCount = Field(
+        default=7, description="how many of each kind stay: 1 to 1000", examples=[7]
+    )
+
+    def beside(self, database: Path) -> Path:
+        """Give the folder, for that database."""
+        return self.folder or database.parent / "backups"
+
+
 class Retention(Section):
     """How long rows are kept. A call takes its decisions with it, a message its attempts."""
 
@@ -427,6 +500,9 @@ class Retention(Section):
         description="times in which a PBX was not watched",
         examples=["395d"],
     )
+    audit: Age = Field(
+        default=timedelta(days=395), description="who did what by the page", examples=["395d"]
+    )
 
     def in_days(self) -> dict[str, int]:
         """Give whole days for each kind of row."""
@@ -437,9 +513,9 @@ class Logging(Section):
     level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="how much to log", examples=["info"]
     )
-    format: Literal["auto", "console", "json"] = Field(
+    format: Literal["auto", "console", "journal", "json"] = Field(
         default="auto",
-        description="json: one object a line; auto: console on a terminal, else json",
+        description="json: one object a line; journal: for systemd's; auto: by where it goes",
         examples=["json"],
     )
 
@@ -604,8 +680,10 @@ class Config(Section):
     connectors: dict[Name, InstanceOf[ConfiguredConnector]] = Field(default_factory=dict)
     spending: Spending
     hooks: Hooks | None = None
+    web: Web | None = None
     announce: Announcing | None = None
     alerts: Alerts | None = None
+    ladder: LadderSettings | None = None
     webhooks: tuple[ConfiguredWebhook, ...] = ()
     tasks: Tasks
     digest: DigestSettings | None = None
@@ -614,6 +692,7 @@ class Config(Section):
     contacts: Contacts = Contacts()
     transcriber: TranscriberSettings | None = None
     database: DatabaseSettings
+    backups: BackupSettings
     retention: Retention
     logging: Logging
 
@@ -625,7 +704,31 @@ class Config(Section):
             if pbx.name in seen:
                 raise misplaced("two PBXs have this name; give each its own", index, "name")
             seen.add(pbx.name)
+        calling = [index for index, pbx in enumerate(pbxs) if pbx.call_back is not None]
+        if len(calling) > 1:
+            raise misplaced(
+                "only one PBX calls back: a user of the page has one extension; leave it out here",
+                calling[1],
+                "call_back",
+            )
         return pbxs
+
+    @field_validator("ladder")
+    @classmethod
+    def _somebody_phones(
+        cls, ladder: LadderSettings | None, info: ValidationInfo
+    ) -> LadderSettings | None:
+        if ladder is None or "pbx" not in info.data:
+            return ladder
+        pbxs = [pbx.name for pbx in info.data["pbx"]]
+        able = [pbx.name for pbx in info.data["pbx"] if pbx.control is not None]
+        if ladder.pbx is not None and ladder.pbx not in pbxs:
+            raise misplaced(f"no such PBX; {did_you_mean(ladder.pbx, pbxs)}", "pbx")
+        if ladder.pbx not in able if ladder.pbx is not None else not able:
+            raise ValueError(
+                "no PBX may phone; add [pbx.control] with an account that has write = originate"
+            )
+        return ladder
 
     @field_validator("webhooks")
     @classmethod
@@ -846,6 +949,25 @@ class Config(Section):
             )
             for line in self.lines
         }
+
+    def phoning(self) -> Phoning | None:
+        """Give whom to phone when it is urgent; None if nobody is."""
+        ladder = self.ladder
+        if ladder is None:
+            return None
+        able = [pbx.name for pbx in self.pbx if pbx.control is not None]
+        return ladder.settings(self.office.timezone, ladder.pbx or able[0])
+
+    def calling_back(self) -> CallingBack | None:
+        """Give how customers are called back from the page; None if they are not."""
+        for pbx in self.pbx:
+            if pbx.call_back is not None:
+                return pbx.call_back.settings(pbx.name)
+        return None
+
+    def urgency(self) -> Urgency | None:
+        """Give because of whom those on call are phoned; None if nobody is."""
+        return None if self.ladder is None else self.ladder.urgency()
 
     def terms(self) -> Terms:
         """Give what the sender needs to know about the gateways."""

@@ -17,6 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from pbx_bridge.core import number, variables
 from pbx_bridge.core.languages import LANGUAGES
+from pbx_bridge.core.saying import say
 from pbx_bridge.core.text import LONGEST
 
 _UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
@@ -37,12 +38,15 @@ def parse_duration(value: object) -> timedelta:
         ValueError: saying what would be right.
 
     """
-    right = 'write a number and its unit (s, m, h, d) in quotes, such as "20s", "4h" or "1h30m"'
+    wrong = say(
+        "not a duration; write a number and its unit (s, m, h, d) in quotes, such as "
+        '"20s", "4h" or "1h30m"'
+    )
     if not isinstance(value, str):
-        raise ValueError(f"not a duration; {right}")  # noqa: TRY004 - pydantic collects ValueError
+        raise ValueError(wrong)  # noqa: TRY004 - pydantic collects ValueError
     found = _DURATION.fullmatch(value)
     if not found or not value:
-        raise ValueError(f"not a duration; {right}")
+        raise ValueError(wrong)
     units = zip(_UNITS.values(), found.groups(default="0"), strict=True)
     return timedelta(**{unit: int(amount) for unit, amount in units})
 
@@ -73,6 +77,18 @@ Duration = Annotated[
 
 Age = Annotated[timedelta, BeforeValidator(parse_duration), AfterValidator(_within("1d", "36500d"))]
 """How long to keep something: a duration of a day at least."""
+
+BackupInterval = Annotated[
+    timedelta, BeforeValidator(parse_duration), AfterValidator(_within("10m", "366d"))
+]
+"""How often to make a backup."""
+
+SessionTime = Annotated[
+    timedelta, BeforeValidator(parse_duration), AfterValidator(_within("5m", "365d"))
+]
+"""How long somebody stays logged in."""
+
+BackupCount = Annotated[int, Field(strict=True, ge=1, le=1000)]
 
 PingInterval = Annotated[
     timedelta, BeforeValidator(parse_duration), AfterValidator(_within("1s", "5m"))

@@ -1,5 +1,6 @@
 """WebDAV's XML: what is asked (RFC 4918, 6352, 6578), and the answers, which are not trusted."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from xml.etree.ElementTree import Element, TreeBuilder
@@ -10,6 +11,8 @@ DAV, CARD = "DAV:", "urn:ietf:params:xml:ns:carddav"
 #: No answer of a server goes deeper.
 _DEEPEST = 30
 _OK = "200"
+#: HTTP's own line, of which only the number is read.
+_STATUS = re.compile(r"\s*\S+\s+([0-9]{3})(?:\s|$)")
 
 
 class NotXml(ValueError):  # noqa: N818 - names the fact
@@ -112,8 +115,8 @@ def _response(element: Element) -> Response:
         if _OK in (stat.findtext(f"{{{DAV}}}status") or "").split():
             for prop in stat.iterfind(f"{{{DAV}}}prop/*"):
                 found[prop.tag] = prop
-    status = (element.findtext(f"{{{DAV}}}status") or "").split()
-    code = int(status[1]) if len(status) > 1 and status[1].isdecimal() else 0
+    status = _STATUS.match(element.findtext(f"{{{DAV}}}status") or "")
+    code = int(status[1]) if status else 0
     return Response((element.findtext(f"{{{DAV}}}href") or "").strip(), code, found)
 
 

@@ -11,6 +11,7 @@ from zoneinfo import available_timezones
 from pbx_bridge.core import told
 from pbx_bridge.core.contact import CallerKind
 from pbx_bridge.core.number import parse
+from pbx_bridge.core.saying import say
 from pbx_bridge.core.told import Told
 
 #: Bytes: more than a hundred thousand contacts.
@@ -37,7 +38,9 @@ class Unreadable(Exception):  # noqa: N818 - it is a problem report, not a progr
     def __init__(self, line: int, problem: str) -> None:
         self.line = line
         self.problem = problem
-        super().__init__(f"line {line}: {problem}" if line else problem)
+        super().__init__(
+            say("line {line}: {problem}", line=line, problem=problem) if line else problem
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,10 @@ class Reading:
 
         """
         if len(self.told) >= MOST_ENTRIES:
-            raise Unreadable(one.line, f"more than {MOST_ENTRIES} contacts; split the file")
+            raise Unreadable(
+                one.line,
+                say("more than {most_entries} contacts; split the file", most_entries=MOST_ENTRIES),
+            )
         self.told.append(one)
 
     @property
@@ -94,15 +100,25 @@ def decoded(body: bytes) -> str:
 
     """
     if len(body) > LARGEST_FILE:
-        raise Unreadable(0, f"larger than {LARGEST_FILE // 1024 // 1024} MiB; split the file")
+        raise Unreadable(
+            0,
+            say(
+                "larger than {largest_file} MiB; split the file",
+                largest_file=LARGEST_FILE // 1024 // 1024,
+            ),
+        )
     encoding = next((name for bom, name in _BOMS if body.startswith(bom)), _guessed(body))
     try:
         return body.decode(encoding)
     except UnicodeDecodeError as error:
         if encoding != "utf-8":
-            raise Unreadable(0, f"not text in {encoding}: {error.reason}") from None
+            raise Unreadable(
+                0, say("not text in {encoding}: {words}", encoding=encoding, words=error.reason)
+            ) from None
     if b"\0" in body:
-        raise Unreadable(body[: body.index(b"\0")].count(b"\n") + 1, "not text, but binary data")
+        raise Unreadable(
+            body[: body.index(b"\0")].count(b"\n") + 1, say("not text, but binary data")
+        )
     return body.decode("cp1252", errors="replace")
 
 

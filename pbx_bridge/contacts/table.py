@@ -25,6 +25,7 @@ from pbx_bridge.contacts.reading import (
 from pbx_bridge.core import told
 from pbx_bridge.core.contact import CONTACT_KINDS, CallerKind, Contact
 from pbx_bridge.core.languages import LANGUAGES
+from pbx_bridge.core.saying import say
 from pbx_bridge.core.told import Field, Statement, Told, tidied
 
 _DELIMITERS = ",;\t|"
@@ -148,18 +149,25 @@ def _rows(text: str) -> Iterator[_Row]:
     try:
         for cells in reader:
             if len(cells) > MOST_COLUMNS:
-                raise Unreadable(line, f"more than {MOST_COLUMNS} columns")
+                raise Unreadable(
+                    line, say("more than {most_columns} columns", most_columns=MOST_COLUMNS)
+                )
             if any(cell.strip() for cell in cells):
                 yield _Row(line, [plain(cell.strip()) for cell in cells])
             line = skipped + reader.line_num + 1
     except csv.Error as error:
-        raise Unreadable(line, f"not CSV: {error}; is a quotation mark not closed?") from None
+        raise Unreadable(
+            line, say("not CSV: {error}; is a quotation mark not closed?", error=error)
+        ) from None
 
 
 def _short(lines: Iterable[str], skipped: int) -> Iterator[str]:
     for line, text in enumerate(lines, skipped + 1):
         if len(text) > LONGEST_LINE:
-            raise Unreadable(line, f"a line of more than {LONGEST_LINE} characters")
+            raise Unreadable(
+                line,
+                say("a line of more than {longest_line} characters", longest_line=LONGEST_LINE),
+            )
         yield text
 
 
@@ -189,7 +197,11 @@ def _headed(row: _Row) -> _Columns | None:
     if told_by.isdisjoint({Column.NUMBER, Column.EMAIL, Column.UID}):
         names = ", ".join(sorted(told_by))
         raise Unreadable(
-            row.line, f"no column for numbers; one needs the heading phone (there are: {names})"
+            row.line,
+            say(
+                "no column for numbers; one needs the heading phone (there are: {names})",
+                names=names,
+            ),
         )
     return _Columns(found, label_at)
 
@@ -213,7 +225,9 @@ def _guessed(rows: Sequence[_Row], country: str) -> _Columns:
     if Column.NUMBER not in {column for column, _ in of.values()}:
         raise Unreadable(
             rows[0].line,
-            "no column is known: give each a heading, such as name, phone, e-mail, tags, notes",
+            say(
+                "no column is known: give each a heading, such as name, phone, e-mail, tags, notes"
+            ),
         )
     return _Columns(of, {})
 

@@ -17,6 +17,7 @@ from pbx_bridge.contacts.reading import LONGEST_UID, Manner, Reading, Unreadable
 from pbx_bridge.contacts.vcard_lines import CardLine, card_lines
 from pbx_bridge.core import told
 from pbx_bridge.core.contact import CallerKind, Contact
+from pbx_bridge.core.saying import say
 from pbx_bridge.core.told import Field, Statement, Told, tidied
 
 #: In one card, of what is read.
@@ -55,7 +56,7 @@ def read(text: str, manner: Manner) -> Reading:
         any_card = True
         _entry(lines, manner, reading)
     if not any_card and not reading.remarks and text.strip():
-        raise Unreadable(1, "no vCard: there is no BEGIN:VCARD")
+        raise Unreadable(1, say("no vCard: there is no BEGIN:VCARD"))
     return reading
 
 

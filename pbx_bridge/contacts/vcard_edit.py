@@ -14,6 +14,7 @@ from pbx_bridge.contacts.vcard_lines import CardLine, card_lines
 from pbx_bridge.core import told
 from pbx_bridge.core.contact import Contact
 from pbx_bridge.core.merge import Key
+from pbx_bridge.core.saying import say
 from pbx_bridge.core.told import Field
 
 #: Which properties say what a field says, where one replaces all.
@@ -37,9 +38,11 @@ def edited(card: str, contact: Contact, keys: Collection[Key], country: str) -> 
     lines = list(card_lines(card))
     marks = [(line.name, (line.value or "").strip().upper()) for line in lines]
     if marks[:1] != [("BEGIN", "VCARD")] or marks[-1] != ("END", "VCARD"):
-        raise Unreadable(1, "not one vCard")
+        raise Unreadable(1, say("not one vCard"))
     if marks.count(("BEGIN", "VCARD")) > 1 or ("VERSION", "2.1") in marks:
-        raise Unreadable(1, "a vCard of version 2.1, or with others inside; it is not written to")
+        raise Unreadable(
+            1, say("a vCard of version 2.1, or with others inside; it is not written to")
+        )
     fields = {key.partition(":")[0] for key in keys}
     body = lines[1:-1]
     added: list[str] = []

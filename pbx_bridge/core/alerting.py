@@ -22,6 +22,9 @@ class AlertKind(StrEnum):
     REPLY = "reply"  #: a customer wrote; subject: the number
     VOICEMAIL = "voicemail"  #: a caller left a message; subject: the number
     URGENT = "urgent"  #: a customer wrote URGENT; repeated until somebody takes it
+    LADDER = (
+        "ladder"  #: those on call could not be phoned, or did not take it; told by all channels
+    )
     OPT_OUT = "opt_out"  #: a customer wants no more texts; subject: the number
     UNTEXTABLE = "untextable"  #: a missed caller cannot be texted, so call; subject: the number
     GATEWAY = "gateway"  #: a gateway refuses texts for a reason of its own; subject: the gateway
@@ -33,6 +36,7 @@ class AlertKind(StrEnum):
     BURST = "burst"  #: too many texts at once: the burst breaker opened or closed
     TASK = "task"  #: a missed caller still waits for a call, too long; subject: the number
     DESTINATION = "destination"  #: a webhook or CRM cannot be told; subject: its name
+    BACKUP = "backup"  #: a backup failed, or one was put back; subject: which of them
 
 
 TITLES = {
@@ -41,6 +45,7 @@ TITLES = {
     AlertKind.REPLY: "a customer wrote",
     AlertKind.VOICEMAIL: "a caller left a message",
     AlertKind.URGENT: "URGENT, a customer needs you",
+    AlertKind.LADDER: "URGENT, and nobody took it by phone",
     AlertKind.OPT_OUT: "a customer wants no more texts",
     AlertKind.UNTEXTABLE: "a missed caller cannot be texted",
     AlertKind.GATEWAY: "a gateway refuses texts",
@@ -52,6 +57,7 @@ TITLES = {
     AlertKind.BURST: "too many texts at once",
     AlertKind.TASK: "a missed caller still waits",
     AlertKind.DESTINATION: "a webhook or CRM failed or recovered",
+    AlertKind.BACKUP: "a backup failed or was restored",
 }
 
 Group = tuple[AlertKind, str]

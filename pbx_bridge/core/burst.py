@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
+from pbx_bridge.core.saying import say
+
 #: In so long a time texts are counted.
 WINDOW = timedelta(minutes=10)
 #: What is usual is known from so long before.
@@ -104,9 +106,11 @@ def judge(
         return breaker, ""
     match breaker.circuit:
         case Circuit.OPEN:
-            return breaker, f"held back until {breaker.until:%H:%M} UTC: {breaker.why}"
+            return breaker, say(
+                "held back until {until:%H:%M} UTC: {why}", until=breaker.until, why=breaker.why
+            )
         case Circuit.HALF_OPEN if seen.minute:
-            return breaker, f"one text a minute is tried: {breaker.why}"
+            return breaker, say("one text a minute is tried: {why}", why=breaker.why)
         case _:
             return breaker, ""
 
@@ -138,7 +142,7 @@ def _stands(breaker: Breaker, seen: Evidence, rules: BurstRules, now: datetime) 
             return replace(breaker, circuit=Circuit.HALF_OPEN, since=now, until=None)
         case Circuit.HALF_OPEN if seen.bad_probes:
             longer = min(breaker.open_for * 2, LONGEST)
-            why = "the texts sent to try did not arrive"
+            why = say("the texts sent to try did not arrive")
             return _opened(breaker, longer, now, why, everybody=True)
         case Circuit.HALF_OPEN if seen.good_probes >= PROBES:
             if not _pace(breaker, seen, rules, now):
@@ -174,19 +178,27 @@ def _pace(breaker: Breaker, seen: Evidence, rules: BurstRules, now: datetime) ->
     strangers = seen.strangers + held_strangers + int(seen.stranger)
     most = max(rules.floor, rules.factor * breaker.usual)
     if wanted > most:
-        return f"{wanted} texts wanted within ten minutes, more than {most:.0f}"
+        return say("{n} texts wanted within ten minutes, more than {most:.0f}", n=wanted, most=most)
     if wanted > rules.strangers_floor and strangers * 100 > wanted * rules.strangers_percent:
-        return f"{strangers} of {wanted} texts wanted within ten minutes are to strangers"
+        return say(
+            "{strangers} of {n} texts wanted within ten minutes are to strangers",
+            strangers=strangers,
+            n=wanted,
+        )
     return ""
 
 
 def _refused(seen: Evidence, rules: BurstRules) -> str:
     """Say what is wrong with what became of the texts."""
     if seen.refusals >= rules.refusals:
-        return f"carriers refused {seen.refusals} texts within an hour as spam or fraud"
+        return say("carriers refused {n} texts within an hour as spam or fraud", n=seen.refusals)
     bad, ended = seen.undelivered * 100, seen.ended
     if ended >= rules.undelivered_of and bad > ended * rules.undelivered_percent:
-        return f"{seen.undelivered} of the last {ended} texts did not arrive"
+        return say(
+            "{undelivered} of the last {n} texts did not arrive",
+            undelivered=seen.undelivered,
+            n=ended,
+        )
     return ""
 
 

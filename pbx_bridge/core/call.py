@@ -59,6 +59,8 @@ class StepKind(StrEnum):
     PICKED_UP = "picked_up"
     CONNECTED = "connected"
     DISCONNECTED = "disconnected"
+    HELD = "held"
+    RESUMED = "resumed"
     APPLICATION = "application"
     QUEUE_JOINED = "queue_joined"
     QUEUE_LEFT = "queue_left"

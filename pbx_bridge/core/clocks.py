@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
+_HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,19 @@ def stretches(first: datetime, last: datetime, zone: tzinfo) -> Iterator[Stretch
         at = following
     if begins < last:
         yield Stretch(begins, last, current)
+
+
+def hours(first: datetime, last: datetime, zone: tzinfo) -> Iterator[datetime]:
+    """Divide the time between two instants by the hours of a zone's clocks: tell when each begins.
+
+    The first begins at the first instant, and one ends where the clocks are set, too.
+    """
+    for stretch in stretches(first, last, zone):
+        at = stretch.begins
+        while at < stretch.ends:
+            yield at
+            shown = at + stretch.offset
+            at = shown.replace(minute=0, second=0, microsecond=0) + _HOUR - stretch.offset
 
 
 def instant(day: date, shown: time, zone: tzinfo) -> datetime:

@@ -11,6 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from pbx_bridge.core.attachment import Attachment
+from pbx_bridge.core.saying import say
 
 
 class Channel(StrEnum):
@@ -23,6 +24,8 @@ class Purpose(StrEnum):
 
     FOLLOW_UP = "follow_up"  #: about a missed call: every rule holds
     CONFIRMATION = "confirmation"  #: answers STOP, START or HELP: once, and also to who opted out
+    URGENT = "urgent"  #: tells who wrote URGENT, or called again, who will call
+    WRITTEN = "written"  #: by somebody here, to one customer: a person decided that it goes
     ALERT = "alert"  #: to the office's own people
     TEST = "test"  #: asked for by the person at the keyboard
 
@@ -295,7 +298,10 @@ def after_attempt(  # noqa: PLR0911, PLR0913 - an answer each; a fact each
         case Deferred(reason, retry_after, code):
             if attempts >= schedule.max_attempts:
                 return Step(
-                    State.FAILED, None, f"given up after {attempts} attempts: {reason}", code
+                    State.FAILED,
+                    None,
+                    say("given up after {n} attempts: {why}", n=attempts, why=reason),
+                    code,
                 )
             wait = schedule.wait(attempts, jitter)
             if retry_after is not None:
@@ -307,7 +313,9 @@ def after_attempt(  # noqa: PLR0911, PLR0913 - an answer each; a fact each
                 return Step(State.UNCERTAIN, now + asking.settle, reason)
             again = now + schedule.wait(attempts, jitter)
             if capabilities.idempotent and attempts < schedule.max_attempts and again < expires_at:
-                return Step(State.QUEUED, again, f"perhaps sent, safe to repeat: {reason}")
+                return Step(
+                    State.QUEUED, again, say("perhaps sent, safe to repeat: {why}", why=reason)
+                )
             return Step(State.UNCERTAIN, None, reason)
 
 
@@ -327,30 +335,36 @@ def after_lookup(  # noqa: PLR0911, PLR0913 - an answer each; a fact each
     """
     match result:
         case Found():
-            return Step(State.ACCEPTED, None, "the gateway has it")
+            return Step(State.ACCEPTED, None, say("the gateway has it"))
         case Deferred(reason, retry_after, code):
             if now >= expires_at + asking.give_up:
                 return Step(
-                    State.UNCERTAIN, None, f"the gateway could never be asked: {reason}", code
+                    State.UNCERTAIN,
+                    None,
+                    say("the gateway could never be asked: {why}", why=reason),
+                    code,
                 )
             wait = asking.unreachable
             if retry_after is not None:
                 wait = max(wait, min(retry_after, schedule.longest_retry_after))
             return Step(
-                State.UNCERTAIN, now + wait, f"the gateway could not be asked: {reason}", code
+                State.UNCERTAIN,
+                now + wait,
+                say("the gateway could not be asked: {why}", why=reason),
+                code,
             )
         case Absent():
             if lookups_done + 1 < asking.answers_needed:
                 again = now + asking.again[lookups_done]
-                return Step(State.UNCERTAIN, again, "the gateway does not know it yet")
+                return Step(State.UNCERTAIN, again, say("the gateway does not know it yet"))
             if now >= expires_at:
                 return Step(
-                    State.EXPIRED, None, "never reached the gateway, and now it is too late"
+                    State.EXPIRED, None, say("never reached the gateway, and now it is too late")
                 )
             if attempts >= schedule.max_attempts:
-                detail = f"given up after {attempts} attempts: never reached the gateway"
+                detail = say("given up after {n} attempts: never reached the gateway", n=attempts)
                 return Step(State.FAILED, None, detail)
-            return Step(State.QUEUED, now, "never reached the gateway")
+            return Step(State.QUEUED, now, say("never reached the gateway"))
 
 
 def after_receipt(state: State, receipt: Receipt) -> State:

@@ -11,6 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 
+#: What the Uniqueid of a call to those on call begins with, and so the Linkedid of all its legs:
+#: nobody's call from outside, and no call back to a customer. `call_back.CHANNELS` are such.
+OWN_CHANNELS = "pbxbridge-urgent-"
+
 
 class ChannelState(IntEnum):
     """Asterisk's channel states (`include/asterisk/channelstate.h`)."""
@@ -45,9 +49,13 @@ class ChannelCreated:
 
 @dataclass(frozen=True, slots=True)
 class StateChanged:
+    """A leg came to another state, at that place in the dialplan."""
+
     at: datetime
     channel_id: str
     state: int
+    context: str = ""
+    exten: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +207,15 @@ class Parked:
 
 
 @dataclass(frozen=True, slots=True)
+class HoldChanged:
+    """Whoever is at `channel_id` put the others on hold, or took them back."""
+
+    at: datetime
+    channel_id: str
+    holds: bool
+
+
+@dataclass(frozen=True, slots=True)
 class PickedUp:
     """`channel_id` took the call that rang at `target_id`."""
 
@@ -209,11 +226,15 @@ class PickedUp:
 
 @dataclass(frozen=True, slots=True)
 class HangupRequested:
-    """Somebody wants the channel gone: the far end (`by_far_end`) or the PBX itself."""
+    """Somebody wants the channel gone: the far end (`by_far_end`) or the PBX itself.
+
+    `context` is where it was in the dialplan then.
+    """
 
     at: datetime
     channel_id: str
     by_far_end: bool
+    context: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +311,7 @@ CallEvent = (
     | MessageRecorded
     | Transferred
     | Parked
+    | HoldChanged
     | PickedUp
     | HangupRequested
     | ChannelHungUp

@@ -50,6 +50,7 @@ class Channel:
     state: int
     external: bool = False  #: belongs to a trunk: the far end is outside the office
     root: bool = False  #: nobody requested it: it may be an inbound call
+    linkedid: str = ""  #: at its birth
     dialled: bool = False
     absences: int = 0  #: snapshots in a row that did not show it
     pair: "Channel | None" = None  #: the other half of a Local channel

@@ -47,7 +47,9 @@ class _Ringing:
 
 
 @dataclass(slots=True)
-class _OpenLeg:
+class OpenLeg:
+    """A leg that rings."""
+
     endpoint: str
     began: datetime
     local: bool
@@ -74,14 +76,19 @@ class Journey:
     up: bool = False  #: something answered, not necessarily a person
     answered_at: datetime | None = None
     answered_by: str = ""
+    connected_at: datetime | None = None  #: to whoever it is connected with now, or was last
+    hold_leg: str = ""  #: the leg of whoever has the caller on hold
+    held_at: datetime | None = None
     seeking: Reason | None = None  #: after an answer: handed on, nobody has taken it since
     handled: int = 0  #: applications that took the call and count as an answer
     unseen: Reason | None = None  #: something may have happened that we did not see
     hung_up_by: HungUpBy = HungUpBy.UNKNOWN
+    left_at: datetime | None = None  #: the caller hung up; hang-up handlers may run on
     cancelled_ringing: bool = False
     left_waiting: bool = False  #: the caller hung up inside a queue
     in_queue: bool = False
     queue: str = ""
+    queue_leg: str = ""
     queue_position: int = 0
     queue_joined: datetime | None = None
     queue_seconds: float = 0.0
@@ -95,24 +102,37 @@ class Journey:
     gone_at: datetime | None = None  #: the caller has hung up, and a message is being stored
     parked: bool = False
     conference: bool = False
-    refused_context: bool = False
+    from_did: bool = False  #: the dialplan keeps the number called in FROM_DID, as FreePBX does
+    greeted: bool = False  #: what answered was not there to refuse the caller
+    unrouted: bool = False  #: no inbound route knows the number called
+    refused: bool = False  #: the call ended where the office puts those whom it does not want
     dial_status: str = ""  #: DIALSTATUS, the only trace of a phone that could not be reached
     phone_statuses: set[str] | None = None
     local_statuses: set[str] | None = None
     ring_began: datetime | None = None
     ring_seconds: float = 0.0
     rung: dict[str, _Ringing] | None = None
-    open_legs: dict[str, _OpenLeg] = field(default_factory=dict)
+    open_legs: dict[str, OpenLeg] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
+    heard: datetime = field(init=False)  #: when the PBX last said something of it
+
+    def __post_init__(self) -> None:
+        self.heard = self.began
+
+    @property
+    def last_step_at(self) -> datetime:
+        return self.steps[-1].at if self.steps else self.began
 
     def note(self, at: datetime, kind: StepKind, who: str = "", detail: str = "") -> None:
+        if kind is not StepKind.FEED_LOST:
+            self.heard = at
         if len(self.steps) < _MAX_STEPS or kind in _ALWAYS_KEPT:
             self.steps.append(Step(at, kind, who, detail))
 
     def ring(self, at: datetime, leg_id: str, endpoint: str, *, local: bool) -> None:
         if leg_id in self.open_legs:
             return
-        self.open_legs[leg_id] = _OpenLeg(endpoint, at, local)
+        self.open_legs[leg_id] = OpenLeg(endpoint, at, local)
         if local:
             return
         if self.ring_began is None:
@@ -164,10 +184,21 @@ class Journey:
             return False
         self.hung_up_by = by
         if by is HungUpBy.CALLER:
+            self.left_at = at
             self.cancelled_ringing = bool(self.open_legs)
             self.left_waiting = self.in_queue
         self.note(at, StepKind.HANGUP_REQUESTED, by.value)
         return True
+
+    def hold(self, at: datetime, leg_id: str, endpoint: str) -> None:
+        """Take note that somebody has put the caller on hold."""
+        self.hold_leg, self.held_at = leg_id, at
+        self.note(at, StepKind.HELD, endpoint)
+
+    def resume(self, at: datetime, endpoint: str) -> None:
+        """Take note that whoever had the caller on hold is back."""
+        self.hold_leg, self.held_at = "", None
+        self.note(at, StepKind.RESUMED, endpoint)
 
     def end(self, at: datetime) -> None:
         for leg_id in list(self.open_legs):
@@ -225,8 +256,6 @@ class Journey:
             return Reason.VOICEMAIL_MESSAGE
         if self.voicemail:
             return Reason.VOICEMAIL_HANGUP
-        if self.refused_context:
-            return Reason.REJECTED
         if self.left_waiting:
             return Reason.QUEUE_ABANDONED
         if self.queue_unserved or self.queue:
@@ -241,6 +270,8 @@ class Journey:
             return Reason.PARKED
         if self.conference:
             return Reason.CONFERENCE_ALONE
+        if self.refused or self.unrouted:
+            return Reason.REJECTED
         if self.hung_up_by is HungUpBy.CALLER:
             return Reason.IVR_ABANDONED
         return Reason.ANNOUNCEMENT_ONLY if self.up else Reason.REJECTED

@@ -22,6 +22,8 @@ class Language:
     opted_out: str  #: answers STOP; nothing in it may be advertising
     opted_in: str  #: answers START
     help: str  #: answers HELP: who this is, and whom to ask
+    urgent_taken: str  #: `{colleague}` took it, and will call
+    urgent_nobody: str  #: nobody could be reached yet
     days: tuple[str, str, str, str, str, str, str]  #: from Monday
     twelve_hours: bool = False  #: 3:05 pm rather than 15:05
     months: tuple[str, ...]  #: from January
@@ -61,6 +63,10 @@ LANGUAGES: Mapping[str, Language] = {
         help=(
             "{office}: we text you when we miss your call. Questions? Call"
             " {office_number|our office}. Reply STOP to get no more texts."
+        ),
+        urgent_taken="This is {office}. {colleague} will call you right away.",
+        urgent_nobody=(
+            "This is {office}. We could not reach anybody yet. We will call you as soon as we can."
         ),
         days=("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
         twelve_hours=True,
@@ -116,6 +122,10 @@ LANGUAGES: Mapping[str, Language] = {
             "{office}: le escribimos si no podemos atender su llamada. Para preguntas, llame a"
             " {office_number|nuestra oficina}. Responda ALTO para cancelar."
         ),
+        urgent_taken="Le escribe {office}. {colleague} le llama ahora mismo.",
+        urgent_nobody=(
+            "Le escribe {office}. De momento no hemos localizado a nadie. Le llamaremos pronto."
+        ),
         days=("lunes", "martes", "miércoles", "jueves", "viernes", "sábado", "domingo"),
         months=(
             "enero",
@@ -168,6 +178,10 @@ LANGUAGES: Mapping[str, Language] = {
         help=(
             "{office} : nous vous écrivons en cas d'appel manqué. Des questions ? Appelez"
             " {office_number|notre bureau}. STOP ou ARRET pour ne plus recevoir de SMS."
+        ),
+        urgent_taken="Ici {office}. {colleague} vous appelle tout de suite.",
+        urgent_nobody=(
+            "Ici {office}. Nous n'avons encore joint personne. Nous vous rappelons très vite."
         ),
         days=("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche"),
         months=(
@@ -222,6 +236,10 @@ LANGUAGES: Mapping[str, Language] = {
         help=(
             "{office}: Wir schreiben, wenn wir Ihren Anruf verpasst haben. Fragen? Rufen Sie"
             " {office_number|unser Büro} an. STOP beendet diese SMS."
+        ),
+        urgent_taken="Hier ist {office}. {colleague} ruft Sie gleich an.",
+        urgent_nobody=(
+            "Hier ist {office}. Wir haben noch niemanden erreicht. Wir rufen Sie bald an."
         ),
         days=(
             "Montag",
@@ -283,6 +301,10 @@ LANGUAGES: Mapping[str, Language] = {
             "{office}: le scriviamo se perdiamo una sua chiamata. Domande? Chiami"
             " {office_number|il nostro ufficio}. Risponda STOP per non ricevere altri SMS."
         ),
+        urgent_taken="Qui {office}. {colleague} la chiama subito.",
+        urgent_nobody=(
+            "Qui {office}. Non abbiamo ancora raggiunto nessuno. La richiameremo appena possibile."
+        ),
         days=(
             "lunedì",
             "martedì",
@@ -342,6 +364,10 @@ LANGUAGES: Mapping[str, Language] = {
             "{office}: wij sturen u een sms als wij uw oproep missen. Vragen? Bel"
             " {office_number|ons kantoor}. Antwoord STOP om geen sms meer te krijgen."
         ),
+        urgent_taken="Dit is {office}. {colleague} belt u meteen.",
+        urgent_nobody=(
+            "Dit is {office}. We hebben nog niemand bereikt. We bellen u zo snel mogelijk."
+        ),
         days=(
             "maandag",
             "dinsdag",
@@ -399,6 +425,10 @@ LANGUAGES: Mapping[str, Language] = {
         help=(
             "{office}: enviamos mensagens quando perdemos a sua chamada. Perguntas? Ligue para"
             " {office_number|o nosso telefone}. Responda PARAR para cancelar."
+        ),
+        urgent_taken="Aqui {office}. {colleague} vai ligar-lhe de imediato.",
+        urgent_nobody=(
+            "Aqui {office}. Por agora ninguém da nossa equipa atendeu. Ligamos-lhe em breve."
         ),
         days=(
             "segunda-feira",

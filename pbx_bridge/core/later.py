@@ -12,6 +12,7 @@ from pbx_bridge.core import objections
 from pbx_bridge.core.limits import NOTHING_SPENT, Spent
 from pbx_bridge.core.office import Rules
 from pbx_bridge.core.quiet import next_allowed
+from pbx_bridge.core.saying import say
 from pbx_bridge.core.skip import Defer, Skip, SkipReason
 
 #: How soon to look again at what waits for a conversation to end.
@@ -66,7 +67,7 @@ def held(facts: LaterFacts) -> Defer | None:
     """Hold what is due while the caller rings, waits or speaks here."""
     if not facts.in_call:
         return None
-    return Defer(facts.now + LOOK_AGAIN, "the caller is on the phone with us now")
+    return Defer(facts.now + LOOK_AGAIN, say("the caller is on the phone with us now"))
 
 
 def still_wanted(facts: LaterFacts) -> Skip | Defer | None:
@@ -82,8 +83,30 @@ def still_wanted(facts: LaterFacts) -> Skip | Defer | None:
     if objection is not None:
         return objection
     if facts.to in facts.rules.blocked_numbers:
-        return Skip(SkipReason.BLOCKED, "on the block list")
+        return Skip(SkipReason.BLOCKED, say("on the block list"))
     return held(facts) or _at_a_good_hour(facts)
+
+
+def answer_allowed(facts: LaterFacts) -> Skip | None:
+    """Tell what is against an answer to somebody who said that it is urgent, at whatever hour."""
+    if facts.to in facts.rules.blocked_numbers:
+        return Skip(SkipReason.BLOCKED, say("on the block list"))
+    return (
+        objections.opted_out(facts.opted_out_at)
+        or objections.muted(facts.muted_until, facts.muted_why, facts.now)
+        or objections.known_untextable(facts.known_untextable)
+        or objections.daily_spending(facts.rules.budget, facts.spent, facts.price)
+        or objections.monthly_spending(facts.rules.budget, facts.spent, facts.price)
+    )
+
+
+def written_allowed(facts: LaterFacts) -> Skip | Defer | None:
+    """Tell what is against a text that somebody here wrote, or holds it back; None if nothing is.
+
+    That the customer has spoken or written since is none: a person decided that it goes. Nobody is
+    woken by it, but who has just called or written (`queued_at` is when) is awake.
+    """
+    return answer_allowed(facts) or _at_a_good_hour(facts)
 
 
 def _at_a_good_hour(facts: LaterFacts) -> Skip | Defer | None:

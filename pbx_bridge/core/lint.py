@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from pbx_bridge.core.keywords import simplified
 from pbx_bridge.core.reply import Meaning
+from pbx_bridge.core.saying import Saying, joined, say, say_n
 from pbx_bridge.core.text import GSM_EXTENDED, LONGEST, is_gsm, mended, plain, segments
 from pbx_bridge.core.vocabulary import VOCABULARIES
 
@@ -136,7 +137,7 @@ _BLANK = re.compile(r"\[[^\]\n]{2,40}\]|<[a-z][^>\n]{1,40}>", re.IGNORECASE)
 
 def empty(draft: _Draft) -> Iterator[Finding]:
     if not draft.body.strip():
-        yield Finding(Severity.ERROR, "empty", "there is nothing in it")
+        yield Finding(Severity.ERROR, "empty", say("there is nothing in it"))
 
 
 def blank(draft: _Draft) -> Iterator[Finding]:
@@ -145,7 +146,10 @@ def blank(draft: _Draft) -> Iterator[Finding]:
         yield Finding(
             Severity.ERROR,
             "blank",
-            f"{found} goes out as it stands; write {{office}} or another variable in braces",
+            say(
+                "{found} goes out as it stands; write {{office}} or another variable in braces",
+                found=found,
+            ),
         )
 
 
@@ -156,7 +160,10 @@ def identity(draft: _Draft) -> Iterator[Finding]:
         yield Finding(
             Severity.ERROR,
             "identity",
-            f'the office\'s name is not in it; write {{office}} ("{draft.around.office}")',
+            say(
+                'the office\'s name is not in it; write {{office}} ("{office}")',
+                office=draft.around.office,
+            ),
             "CTIA principles; CASL in Canada, Spam Act in Australia, PECR reg. 23 in the UK",
         )
 
@@ -176,8 +183,11 @@ def opt_out_words(draft: _Draft) -> Iterator[Finding]:
         yield Finding(
             Severity.WARNING,
             "opt_out_words",
-            f"it does not say how to get no more texts, which {around.country} expects;"
-            " such as: Reply STOP to opt out.",
+            say(
+                "it does not say how to get no more texts, which {country} expects; such as: "
+                "Reply STOP to opt out.",
+                country=around.country,
+            ),
             "10DLC samples; CASL; Spam Act",
         )
 
@@ -190,14 +200,14 @@ def contact(draft: _Draft) -> Iterator[Finding]:
         yield Finding(
             Severity.WARNING,
             "contact",
-            "the answer to HELP has to name a contact: set [office] number, or write one",
+            say("the answer to HELP has to name a contact: set [office] number, or write one"),
             "CTIA; AWS and Braze ask for the business and a contact",
         )
     elif draft.around.answers is None:
         yield Finding(
             Severity.NOTE,
             "contact",
-            "no number or link to reach the office by; {office_number} is yours",
+            say("no number or link to reach the office by; {{office_number}} is yours"),
         )
 
 
@@ -214,7 +224,9 @@ def promotional(draft: _Draft) -> Iterator[Finding]:
         yield Finding(
             Severity.WARNING if draft.around.answers is None else Severity.ERROR,
             "promotional",
-            f"{words} makes this advertising, for which a missed call is no consent",
+            say(
+                "{words} makes this advertising, for which a missed call is no consent", words=words
+            ),
             "TCPA: prior express written consent; PECR reg. 22; a confirmation may not advertise",
         )
 
@@ -224,7 +236,9 @@ def links(draft: _Draft) -> Iterator[Finding]:
     found = _URL.findall(_EMAIL.sub("", draft.body))
     if len(found) > 1:
         yield Finding(
-            Severity.WARNING, "links", f"{len(found)} links; carriers take more than one for spam"
+            Severity.WARNING,
+            "links",
+            say("{n} links; carriers take more than one for spam", n=len(found)),
         )
     for link in found:
         host = _HOST.match(link)
@@ -232,8 +246,11 @@ def links(draft: _Draft) -> Iterator[Finding]:
             yield Finding(
                 Severity.WARNING,
                 "shortener",
-                f"{host[1]} hides where it leads, and carriers filter such texts;"
-                " use a link of your own domain",
+                say(
+                    "{host} hides where it leads, and carriers filter such texts; use a link of "
+                    "your own domain",
+                    host=host[1],
+                ),
                 "Telnyx, Twilio and AWS on public URL shorteners",
             )
 
@@ -255,7 +272,7 @@ def capitals(draft: _Draft) -> Iterator[Finding]:
     upper = sum(letter.isupper() for letter in letters)
     if len(letters) >= _ENOUGH_TO_SHOUT and upper > len(letters) / 2:
         yield Finding(
-            Severity.WARNING, "capitals", "mostly capitals: it reads as shouting, and as spam"
+            Severity.WARNING, "capitals", say("mostly capitals: it reads as shouting, and as spam")
         )
 
 
@@ -265,13 +282,21 @@ def length(draft: _Draft) -> Iterator[Finding]:
         yield Finding(
             Severity.ERROR,
             "length",
-            f"{len(draft.body)} characters; what is beyond {LONGEST} is cut off",
+            say(
+                "{n} characters; what is beyond {longest} is cut off",
+                n=len(draft.body),
+                longest=LONGEST,
+            ),
         )
     elif len(draft.body) > LONG_CHARACTERS:
         yield Finding(
             Severity.WARNING,
             "length",
-            f"{len(draft.body)} characters; more than {LONG_CHARACTERS} are seldom read",
+            say(
+                "{n} characters; more than {most} are seldom read",
+                n=len(draft.body),
+                most=LONG_CHARACTERS,
+            ),
             "Twilio's advice",
         )
     if draft.parts > LONG_PARTS:
@@ -279,7 +304,9 @@ def length(draft: _Draft) -> Iterator[Finding]:
         yield Finding(
             Severity.WARNING,
             "segments",
-            f"{draft.parts} segments, each paid for{f': {cost}' if cost else ''}",
+            say("{n} segments, each paid for: {cost}", n=draft.parts, cost=cost)
+            if cost
+            else say("{n} segments, each paid for", n=draft.parts),
         )
 
 
@@ -289,7 +316,7 @@ def encoding(draft: _Draft) -> Iterator[Finding]:
     if not needing:
         return
     without = segments("".join(c if is_gsm(c) else "?" for c in draft.body)).parts
-    yield _cost(draft, needing, draft.parts - without, "UCS-2, 70 characters to a segment")
+    yield _cost(draft, needing, draft.parts - without, say("UCS-2, 70 characters to a segment"))
 
 
 def extension(draft: _Draft) -> Iterator[Finding]:
@@ -301,7 +328,7 @@ def extension(draft: _Draft) -> Iterator[Finding]:
         draft.parts - segments("".join("?" if c in GSM_EXTENDED else c for c in draft.body)).parts
     )
     if more:
-        yield _cost(draft, double, more, "characters that take the room of two")
+        yield _cost(draft, double, more, say("characters that take the room of two"))
 
 
 def look_alikes(draft: _Draft) -> Iterator[Finding]:
@@ -310,10 +337,23 @@ def look_alikes(draft: _Draft) -> Iterator[Finding]:
     if not replaced:
         return
     saved = segments(draft.typed).parts - draft.parts
-    pairs = ", ".join(f"{_shown(old)} is sent as {_shown(new)}" for old, new in replaced.items())
-    cost = draft.around.money(saved)
-    so = f"; that saves {_counted(saved)}{f', {cost}' if cost else ''}" if saved > 0 else ""
-    yield Finding(Severity.NOTE, "look_alikes", f"{pairs}{so}", "GSM 03.38 has none of them")
+    said = joined(
+        (
+            say("{old} is sent as {new}", old=_shown(old), new=_shown(new))
+            for old, new in replaced.items()
+        ),
+        ", ",
+    )
+    if saved > 0:
+        money = draft.around.money(saved)
+        saving = _with(money, _counted(saved), ", ")
+        said = say("{said}; that saves {segments}", said=said, segments=saving)
+    yield Finding(
+        Severity.NOTE,
+        "look_alikes",
+        said,
+        "GSM 03.38 has none of them",
+    )
 
 
 Check = Callable[[_Draft], Iterator[Finding]]
@@ -346,21 +386,37 @@ _NAMED = 4
 
 
 def _cost(draft: _Draft, places: dict[str, int], more: int, what: str) -> Finding:
-    named = [f"{_shown(c)} at {place}" for c, place in places.items()][:_NAMED]
-    several = len(places) > 1
-    listed = ", ".join(named) + (
-        f" and {len(places) - _NAMED} more" if len(places) > _NAMED else ""
-    )
-    subject = f"the character{'s' if several else ''} {listed}"
-    instead = {c: _instead(c) for c in places if _instead(c)}
-    advice = "".join(f'; "{new}" would do' for new in instead.values()) if not several else ""
+    named: list[str] = [
+        say("{character} at {place}", character=_shown(c), place=place)
+        for c, place in places.items()
+    ]
+    listed = joined(named[:_NAMED], ", ")
+    if more_of_them := len(named) - len(named[:_NAMED]):
+        listed = say("{some} and {n} more", some=listed, n=more_of_them)
     if more <= 0:
-        text = f"{subject} make{'' if several else 's'} it {what}, at no cost here{advice}"
-        return Finding(Severity.NOTE, "encoding", text, "3GPP TS 23.038")
-    money = draft.around.money(more)
-    cost = f": {money}" if money else ""
-    text = f"{subject} cost{'' if several else 's'} {_counted(more)} more{cost} ({what}){advice}"
-    return Finding(Severity.WARNING, "encoding", text, "3GPP TS 23.038")
+        said = say_n(
+            "the character {characters} makes it {what}, at no cost here",
+            "the characters {characters} make it {what}, at no cost here",
+            len(places),
+            characters=listed,
+            what=what,
+        )
+    else:
+        extra = say_n("{n} segment more", "{n} segments more", more)
+        said = say_n(
+            "the character {characters} costs {segments} ({what})",
+            "the characters {characters} cost {segments} ({what})",
+            len(places),
+            characters=listed,
+            segments=_with(draft.around.money(more), extra, ": "),
+            what=what,
+        )
+    instead = next((new for new in map(_instead, places) if new), "")
+    if instead and len(places) == 1:
+        said = say('{said}; "{character}" would do', said=said, character=instead)
+    if more <= 0:
+        return Finding(Severity.NOTE, "encoding", said, "3GPP TS 23.038")
+    return Finding(Severity.WARNING, "encoding", said, "3GPP TS 23.038")
 
 
 def _instead(character: str) -> str:
@@ -369,13 +425,18 @@ def _instead(character: str) -> str:
     return base if base and is_gsm(base) and base != character else ""
 
 
-def _counted(parts: int) -> str:
-    return f"{parts} segment" if parts == 1 else f"{parts} segments"
+def _counted(parts: int) -> Saying:
+    return say_n("{n} segment", "{n} segments", parts)
+
+
+def _with(money: str, said: Saying, between: str) -> Saying:
+    """Add what it costs, where that is known."""
+    return joined([said, money], between) if money else said
 
 
 def _shown(character: str) -> str:
     if not character:
-        return "nothing"
+        return say("nothing")
     if character.isprintable() and not character.isspace():
         return f'"{character}"'
-    return "a space" if character == " " else f"U+{ord(character[0]):04X}"
+    return say("a space") if character == " " else f"U+{ord(character[0]):04X}"

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from pbx_bridge.core.number import is_nobody, parse
+from pbx_bridge.core.saying import say
 
 #: More often than people write.
 MANY, SOON = 3, timedelta(seconds=60)
@@ -29,8 +30,8 @@ def is_machine_sender(sender: str, country: str) -> str:
     if parse(sender, country) is not None:
         return ""
     if sum(character.isdigit() for character in sender) < _SHORTEST_NUMBER:
-        return "a short code"
-    return "no valid telephone number"
+        return say("a short code")
+    return say("no valid telephone number")
 
 
 def looks_like_loop(recent: Sequence[tuple[datetime, str]], now: datetime) -> str:
@@ -40,11 +41,15 @@ def looks_like_loop(recent: Sequence[tuple[datetime, str]], now: datetime) -> st
     """
     soon = sum(1 for at, _ in recent if now - at < SOON)
     if soon >= MANY:
-        return f"{soon} texts within {SOON.total_seconds():.0f} seconds"
+        return say("{n} texts within {seconds:.0f} seconds", n=soon, seconds=SOON.total_seconds())
     same = Counter(_essence(body) for at, body in recent if now - at < LONG)
     body, times = max(same.items(), key=lambda found: found[1], default=("", 0))
     if times >= SAME:
-        return f"the same text {times} times within an hour" if body else f"{times} empty texts"
+        return (
+            say("the same text {n} times within an hour", n=times)
+            if body
+            else say("{n} empty texts", n=times)
+        )
     return ""
 
 

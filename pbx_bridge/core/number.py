@@ -11,10 +11,13 @@ from functools import lru_cache
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType, timezone
 
+from pbx_bridge.core.saying import say
+
 _DIALABLE = re.compile(r"\+?[0-9(][0-9 ()./-]{1,30}")
 _DIGIT_RUN = re.compile(r"\+?[0-9]{3,}")
 _NO_DIGIT = re.compile(r"[^0-9]+")
 _NANP = 1  #: the country code of North America
+_LONGEST_COUNTRY_CODE = 3  #: in digits
 
 #: What Asterisk and carriers put in place of a number that the caller does not show.
 _NOBODY = frozenset(
@@ -40,14 +43,25 @@ _NOBODY = frozenset(
 
 #: Types that a text to would be lost on, costs extra, or reaches nobody who called.
 _UNTEXTABLE = {
-    PhoneNumberType.FIXED_LINE: "a landline",
-    PhoneNumberType.PREMIUM_RATE: "a premium-rate number",
-    PhoneNumberType.TOLL_FREE: "a toll-free number",
-    PhoneNumberType.SHARED_COST: "a shared-cost number",
-    PhoneNumberType.UAN: "a company access number",
-    PhoneNumberType.PAGER: "a pager",
-    PhoneNumberType.PERSONAL_NUMBER: "a personal (follow-me) number",
-    PhoneNumberType.VOICEMAIL: "a voicemail access number",
+    PhoneNumberType.FIXED_LINE: say("a landline"),
+    PhoneNumberType.PREMIUM_RATE: say("a premium-rate number"),
+    PhoneNumberType.TOLL_FREE: say("a toll-free number"),
+    PhoneNumberType.SHARED_COST: say("a shared-cost number"),
+    PhoneNumberType.UAN: say("a company access number"),
+    PhoneNumberType.PAGER: say("a pager"),
+    PhoneNumberType.PERSONAL_NUMBER: say("a personal (follow-me) number"),
+    PhoneNumberType.VOICEMAIL: say("a voicemail access number"),
+}
+
+#: Types that are not to be called because somebody clicked: they cost, or no person is there.
+_UNCALLABLE = {
+    kind: _UNTEXTABLE[kind]
+    for kind in (
+        PhoneNumberType.PREMIUM_RATE,
+        PhoneNumberType.SHARED_COST,
+        PhoneNumberType.PAGER,
+        PhoneNumberType.VOICEMAIL,
+    )
 }
 
 #: One country to its people and its carriers, several to ISO 3166 and libphonenumber: a customer
@@ -97,13 +111,27 @@ def parse(text: str, country: str) -> Number | None:
     region = phonenumbers.region_code_for_number(number) or _NO_COUNTRY
     untextable = _UNTEXTABLE.get(phonenumbers.number_type(number), "")
     if region == _NO_COUNTRY:
-        untextable = untextable or "a number of no country (satellite, international)"
+        untextable = untextable or say("a number of no country (satellite, international)")
     return Number(
         e164=phonenumbers.format_number(number, PhoneNumberFormat.E164),
         region=region,
         national=phonenumbers.national_significant_number(number),
         untextable=untextable,
     )
+
+
+def national_part(e164: str) -> str | None:
+    """Give the digits of a number in E.164 without country code; None if it is none.
+
+    Nothing else of its plan is looked at, which makes it a hundred times quicker than `parse`.
+    """
+    digits = e164.removeprefix("+")
+    if digits == e164 or not (digits.isascii() and digits.isdigit()):
+        return None
+    for length in range(1, _LONGEST_COUNTRY_CODE + 1):
+        if int(digits[:length]) in phonenumbers.COUNTRY_CODE_TO_REGION_CODE:
+            return digits[length:]
+    return None
 
 
 def normalise(text: str, country: str) -> str | None:
@@ -132,6 +160,16 @@ def zones(number: Number) -> tuple[str, ...]:
     if timezone.UNKNOWN_TIMEZONE in names or len(names) > MOST_ZONES:
         return ()
     return tuple(names)
+
+
+@lru_cache(maxsize=4096)
+def spaced(e164: str) -> str:
+    """Write a number with blanks, as people read it; what is none is given back."""
+    try:
+        parsed = phonenumbers.parse(e164)
+    except phonenumbers.NumberParseException:
+        return e164
+    return phonenumbers.format_number(parsed, PhoneNumberFormat.INTERNATIONAL)
 
 
 def spellings(number: Number) -> tuple[str, ...]:
@@ -164,6 +202,25 @@ def example(country: str) -> str | None:
     if number is None:
         return None
     return phonenumbers.format_number(number, PhoneNumberFormat.E164)
+
+
+def uncallable(number: Number) -> str:
+    """Say why nobody should be put through to a number, in words; empty if nothing is wrong."""
+    if number.region == _NO_COUNTRY:
+        return say("a number of no country (satellite, international)")
+    return _UNCALLABLE.get(phonenumbers.number_type(phonenumbers.parse(number.e164)), "")
+
+
+def dialled_from(number: Number, country: str) -> str:
+    """Give what one dials in a country to reach a number, with trunk or country prefix.
+
+    In the United States that is `12125550142` and `0114930901820`, in Germany `030901820`. Where
+    calls abroad go by a carrier that one chooses, as in Brazil, it begins with a plus.
+    """
+    written = phonenumbers.format_out_of_country_calling_number(
+        phonenumbers.parse(number.e164), country
+    )
+    return ("+" if written.startswith("+") else "") + _NO_DIGIT.sub("", written)
 
 
 def dialled_digits(dial_string: str) -> str:

@@ -5,19 +5,25 @@ from datetime import datetime, timedelta, tzinfo
 
 from pbx_bridge.core.limits import Budget, Spent
 from pbx_bridge.core.quiet import QuietHours
+from pbx_bridge.core.saying import say
 from pbx_bridge.core.skip import Skip, SkipReason
 
 
 def opted_out(at: datetime | None) -> Skip | None:
     if at is None:
         return None
-    return Skip(SkipReason.OPTED_OUT, f"asked for no more texts at {at:%Y-%m-%d %H:%M} UTC")
+    return Skip(
+        SkipReason.OPTED_OUT, say("asked for no more texts at {at:%Y-%m-%d %H:%M} UTC", at=at)
+    )
 
 
 def muted(until: datetime | None, why: str, now: datetime) -> Skip | None:
     if until is None or until <= now:
         return None
-    return Skip(SkipReason.MUTED, f"not written to until {until:%Y-%m-%d %H:%M} UTC: {why}")
+    return Skip(
+        SkipReason.MUTED,
+        say("not written to until {until:%Y-%m-%d %H:%M} UTC: {why}", until=until, why=why),
+    )
 
 
 def known_untextable(why: str) -> Skip | None:
@@ -25,11 +31,19 @@ def known_untextable(why: str) -> Skip | None:
 
 
 def spoken_since(at: datetime | None) -> Skip | None:
-    return None if at is None else Skip(SkipReason.SPOKEN_SINCE, f"spoken at {at:%H:%M:%S} UTC")
+    return (
+        None
+        if at is None
+        else Skip(SkipReason.SPOKEN_SINCE, say("spoken at {at:%H:%M:%S} UTC", at=at))
+    )
 
 
 def replied(at: datetime | None) -> Skip | None:
-    return None if at is None else Skip(SkipReason.REPLIED, f"wrote to us at {at:%H:%M:%S} UTC")
+    return (
+        None
+        if at is None
+        else Skip(SkipReason.REPLIED, say("wrote to us at {at:%H:%M:%S} UTC", at=at))
+    )
 
 
 def daily_spending(budget: Budget, spent: Spent, price: int) -> Skip | None:
@@ -38,7 +52,11 @@ def daily_spending(budget: Budget, spent: Spent, price: int) -> Skip | None:
         return None
     return Skip(
         SkipReason.DAILY_SPENDING,
-        f"{budget.spell(spent.day)} in 24 hours, of at most {budget.spell(most)}",
+        say(
+            "{amount} in 24 hours, of at most {most}",
+            amount=budget.spell(spent.day),
+            most=budget.spell(most),
+        ),
     )
 
 
@@ -48,7 +66,11 @@ def monthly_spending(budget: Budget, spent: Spent, price: int) -> Skip | None:
         return None
     return Skip(
         SkipReason.MONTHLY_SPENDING,
-        f"{budget.spell(spent.month)} this month, of at most {budget.spell(most)}",
+        say(
+            "{amount} this month, of at most {most}",
+            amount=budget.spell(spent.month),
+            most=budget.spell(most),
+        ),
     )
 
 
@@ -63,10 +85,14 @@ def answers_at_once(quiet: QuietHours, since: timedelta) -> bool:
 
 def late_hour(now: datetime, zones: Sequence[tzinfo]) -> str:
     if not zones:
-        return "nobody knows what time it is there"
+        return say("nobody knows what time it is there")
     clocks = sorted({f"{now.astimezone(zone):%H:%M}" for zone in zones})
-    return f"it is {' to '.join(clocks[:: max(len(clocks) - 1, 1)])} there"
+    if len(clocks) == 1:
+        return say("it is {clock} there", clock=clocks[0])
+    return say("it is {first} to {last} there", first=clocks[0], last=clocks[-1])
 
 
 def booked(at: datetime | None) -> Skip | None:
-    return None if at is None else Skip(SkipReason.BOOKED, f"booked at {at:%H:%M:%S} UTC")
+    return (
+        None if at is None else Skip(SkipReason.BOOKED, say("booked at {at:%H:%M:%S} UTC", at=at))
+    )

@@ -47,6 +47,15 @@ class Standing:
         return frozenset(key for key, _ in called - told) - self.edited
 
 
+def tellers(standing: Standing, key: Key) -> tuple[str, ...]:
+    """Name the sources by which a key is what it is here, each once."""
+    stands = flat(standing.contact)
+    if key not in stands:
+        return ()
+    said = (o.source for o in standing.origins if (key, stands[key]) in _items(o))
+    return tuple(dict.fromkeys(said))
+
+
 def unheard(standing: Standing, origin: Origin) -> tuple[Key, ...]:
     """Name what a person decided here and a source that speaks of it says otherwise."""
     here = flat(standing.contact, origin.said.fields)

@@ -7,6 +7,7 @@ dark, and with every number written out. All text in it is escaped.
 from collections.abc import Iterator, Sequence
 from html import escape
 
+from pbx_bridge.core.charts import shade
 from pbx_bridge.core.outcomes import TEXTED, words
 from pbx_bridge.core.review import DAYS, HOURS, Figures
 from pbx_bridge.core.text import clean
@@ -60,13 +61,6 @@ def picture(figures: Figures, title: str, lines: Sequence[str]) -> str:
             "</svg>\n",
         )
     )
-
-
-def shade(count: int, most: int) -> int:
-    """Give how dark a cell is, from 1 to the number of shades; 0 for none."""
-    if count <= 0 or most <= 0:
-        return 0
-    return 1 + min(len(_SHADES) - 1, (count * len(_SHADES) - 1) // most)
 
 
 def _head(title: str, lines: Sequence[str]) -> Iterator[str]:

@@ -18,6 +18,7 @@ from pbx_bridge.core.limits import reached
 from pbx_bridge.core.number import Number, is_nobody, normalise
 from pbx_bridge.core.office import Moment
 from pbx_bridge.core.quiet import allowed, next_allowed
+from pbx_bridge.core.saying import say
 from pbx_bridge.core.skip import Skip, SkipReason
 from pbx_bridge.core.text import segments
 
@@ -50,7 +51,9 @@ def unobserved(facts: Facts) -> Skip | None:
     """What we did not see is not texted about."""
     if facts.call.disposition is not Disposition.UNOBSERVED:
         return None
-    return Skip(SkipReason.UNOBSERVED, f"the outcome is unknown: {facts.call.reason}")
+    return Skip(
+        SkipReason.UNOBSERVED, say("the outcome is unknown: {reason}", reason=facts.call.reason)
+    )
 
 
 def answered(facts: Facts) -> Skip | None:
@@ -58,15 +61,17 @@ def answered(facts: Facts) -> Skip | None:
     call = facts.call
     if call.disposition is not Disposition.ANSWERED or facts.wanted:
         return None
-    by = f" by {call.answered_by}" if call.answered_by else ""
-    return Skip(SkipReason.ANSWERED, f"{call.reason}{by}")
+    said = say("{reason}", reason=call.reason)
+    if call.answered_by:
+        said = say("{reason} by {who}", reason=call.reason, who=call.answered_by)
+    return Skip(SkipReason.ANSWERED, said)
 
 
 def reason_off(facts: Facts) -> Skip | None:
     """Texts can be off for a reason, unless a rule names it."""
     if facts.wanted:
         return None
-    return Skip(SkipReason.REASON_OFF, f"texts are off for {facts.call.reason}")
+    return Skip(SkipReason.REASON_OFF, say("texts are off for {reason}", reason=facts.call.reason))
 
 
 def other_moment(facts: Facts) -> Skip | None:
@@ -74,18 +79,18 @@ def other_moment(facts: Facts) -> Skip | None:
     assert facts.rule is not None  # noqa: S101 - reason_off stands before
     wanted = facts.rule.act_on
     if facts.moment is Moment.VOICEMAIL_ENTERED and wanted is not facts.moment:
-        return Skip(SkipReason.OTHER_MOMENT, "the rule waits for the end of the call")
+        return Skip(SkipReason.OTHER_MOMENT, say("the rule waits for the end of the call"))
     if facts.moment is Moment.CALL_ENDED and facts.decided_at_voicemail:
-        return Skip(SkipReason.OTHER_MOMENT, "decided when the call entered voicemail")
+        return Skip(SkipReason.OTHER_MOMENT, say("decided when the call entered voicemail"))
     return None
 
 
 def withheld(facts: Facts) -> Skip | None:
     """A caller who hides the number does not want to be written to, even where we can see it."""
     if facts.call.caller.withheld:
-        return Skip(SkipReason.WITHHELD, "the caller withheld the number")
+        return Skip(SkipReason.WITHHELD, say("the caller withheld the number"))
     if is_nobody(facts.call.caller.number):
-        return Skip(SkipReason.NO_NUMBER, "the call came without a number")
+        return Skip(SkipReason.NO_NUMBER, say("the call came without a number"))
     return None
 
 
@@ -93,20 +98,20 @@ def not_a_number(facts: Facts) -> Skip | None:
     """Only a valid number of a real numbering plan gets a text."""
     if facts.number is not None:
         return None
-    return Skip(SkipReason.NOT_A_NUMBER, "the caller ID is no valid telephone number")
+    return Skip(SkipReason.NOT_A_NUMBER, say("the caller ID is no valid telephone number"))
 
 
 def own_number(facts: Facts) -> Skip | None:
     """A call of our own that came back to us, or a caller ID that pretends it is."""
     e164, rules = _number(facts).e164, facts.rules
     if e164 in rules.own_numbers or e164 == normalise(facts.call.line, rules.country):
-        return Skip(SkipReason.OWN_NUMBER, "the office's own number")
+        return Skip(SkipReason.OWN_NUMBER, say("the office's own number"))
     return None
 
 
 def blocked(facts: Facts) -> Skip | None:
     if _number(facts).e164 in facts.rules.blocked_numbers:
-        return Skip(SkipReason.BLOCKED, "on the block list")
+        return Skip(SkipReason.BLOCKED, say("on the block list"))
     return None
 
 
@@ -121,7 +126,7 @@ def country(facts: Facts) -> Skip | None:
     allowed, region = facts.rules.allowed_countries, _number(facts).region
     if not allowed or region in allowed:
         return None
-    return Skip(SkipReason.COUNTRY, f"{region} is not in allowed_countries")
+    return Skip(SkipReason.COUNTRY, say("{region} is not in allowed_countries", region=region))
 
 
 def too_short(facts: Facts) -> Skip | None:
@@ -134,7 +139,7 @@ def too_short(facts: Facts) -> Skip | None:
         return None
     return Skip(
         SkipReason.TOO_SHORT,
-        f"hung up after {lasted.total_seconds():.1f} s, under min_ring",
+        say("hung up after {seconds:.1f} s, under min_ring", seconds=lasted.total_seconds()),
     )
 
 
@@ -142,7 +147,7 @@ def too_late(facts: Facts) -> Skip | None:
     """A "sorry we missed you" that comes late is worse than none."""
     if facts.now - facts.ended < facts.rules.expires_after:
         return None
-    return Skip(SkipReason.TOO_LATE, "the call ended longer ago than expires_after")
+    return Skip(SkipReason.TOO_LATE, say("the call ended longer ago than expires_after"))
 
 
 def opted_out(facts: Facts) -> Skip | None:
@@ -181,18 +186,20 @@ def rule(facts: Facts) -> Skip | None:
         return None
     ruling = facts.ruling
     if not ruling or ruling[-1].failing:
-        return Skip(SkipReason.RULE, "no rule matches")
+        return Skip(SkipReason.RULE, say("no rule matches"))
     matched = ruling[-1].rule
     if matched.sequence:
-        return Skip(SkipReason.NOT_CONFIGURED, f"there is no sequence {matched.sequence!r}")
-    return Skip(SkipReason.RULE, matched.because or f"by the rule: {matched.name}")
+        return Skip(
+            SkipReason.NOT_CONFIGURED, say("there is no sequence '{name}'", name=matched.sequence)
+        )
+    return Skip(SkipReason.RULE, matched.because or say("by the rule: {rule}", rule=matched.name))
 
 
 def no_text(facts: Facts) -> Skip | None:
     """A sequence need not begin with a text."""
     if facts.texting is not None:
         return None
-    return Skip(SkipReason.SEQUENCE, "its sequence has no text at once")
+    return Skip(SkipReason.SEQUENCE, say("its sequence has no text at once"))
 
 
 def conditions(facts: Facts) -> Skip | None:
@@ -201,7 +208,10 @@ def conditions(facts: Facts) -> Skip | None:
     failing = facts.texting.only.failing(situation(facts))
     if not failing:
         return None
-    return Skip(SkipReason.CONDITIONS, f"the step's conditions do not hold: {', '.join(failing)}")
+    return Skip(
+        SkipReason.CONDITIONS,
+        say("the step's conditions do not hold: {names}", names=", ".join(failing)),
+    )
 
 
 def no_consent(facts: Facts) -> Skip | None:
@@ -210,14 +220,17 @@ def no_consent(facts: Facts) -> Skip | None:
     region = _number(facts).region
     if not facts.texting.needs_consent or facts.consented or region not in CONSENT_NEEDED:
         return None
-    return Skip(SkipReason.NO_CONSENT, f"a further text to {region} needs consent; there is none")
+    return Skip(
+        SkipReason.NO_CONSENT,
+        say("a further text to {region} needs consent; there is none", region=region),
+    )
 
 
 def held_out(facts: Facts) -> Skip | None:
     """Some are not written to, to learn what difference it makes."""
     if not facts.held_out:
         return None
-    return Skip(SkipReason.HELD_OUT, "in the share that is not texted, to compare with")
+    return Skip(SkipReason.HELD_OUT, say("in the share that is not texted, to compare with"))
 
 
 def cooling_down(facts: Facts) -> Skip | None:
@@ -225,7 +238,10 @@ def cooling_down(facts: Facts) -> Skip | None:
         return None
     return Skip(
         SkipReason.COOLING_DOWN,
-        f"texted about this line at {facts.last_text:%Y-%m-%d %H:%M} UTC, within the cooldown",
+        say(
+            "texted about this line at {at:%Y-%m-%d %H:%M} UTC, within the cooldown",
+            at=facts.last_text,
+        ),
     )
 
 
@@ -239,7 +255,10 @@ def stranger_too_short(facts: Facts) -> Skip | None:
         return None
     return Skip(
         SkipReason.STRANGER_TOO_SHORT,
-        f"a stranger hung up after {lasted.total_seconds():.1f} s, under stranger_min_ring",
+        say(
+            "a stranger hung up after {seconds:.1f} s, under stranger_min_ring",
+            seconds=lasted.total_seconds(),
+        ),
     )
 
 
@@ -255,14 +274,18 @@ def number_daily_cap(facts: Facts) -> Skip | None:
     count = facts.counts.number_day
     if not reached(count, facts.rules.limits.per_number_per_day):
         return None
-    return Skip(SkipReason.NUMBER_DAILY_CAP, f"{count} texts to this number in the last 24 hours")
+    return Skip(
+        SkipReason.NUMBER_DAILY_CAP, say("{n} texts to this number in the last 24 hours", n=count)
+    )
 
 
 def number_weekly_cap(facts: Facts) -> Skip | None:
     count = facts.counts.number_week
     if not reached(count, facts.rules.limits.per_number_per_week):
         return None
-    return Skip(SkipReason.NUMBER_WEEKLY_CAP, f"{count} texts to this number in the last 7 days")
+    return Skip(
+        SkipReason.NUMBER_WEEKLY_CAP, say("{n} texts to this number in the last 7 days", n=count)
+    )
 
 
 def burst(facts: Facts) -> Skip | None:
@@ -275,14 +298,16 @@ def block_hourly_cap(facts: Facts) -> Skip | None:
     count = facts.counts.block_hour
     if not reached(count, facts.rules.limits.per_block_per_hour):
         return None
-    return Skip(SkipReason.BLOCK_HOURLY_CAP, f"{count} texts to numbers like it in the last hour")
+    return Skip(
+        SkipReason.BLOCK_HOURLY_CAP, say("{n} texts to numbers like it in the last hour", n=count)
+    )
 
 
 def block_daily_cap(facts: Facts) -> Skip | None:
     count = facts.counts.block_day
     if not reached(count, facts.rules.limits.per_block_per_day):
         return None
-    detail = f"{count} texts to numbers like it in the last 24 hours"
+    detail = say("{n} texts to numbers like it in the last 24 hours", n=count)
     return Skip(SkipReason.BLOCK_DAILY_CAP, detail)
 
 
@@ -291,14 +316,16 @@ def strangers_hourly_cap(facts: Facts) -> Skip | None:
     count = facts.counts.strangers_hour
     if not facts.stranger or not reached(count, facts.rules.limits.strangers_per_hour):
         return None
-    return Skip(SkipReason.STRANGERS_HOURLY_CAP, f"{count} texts to strangers in the last hour")
+    return Skip(
+        SkipReason.STRANGERS_HOURLY_CAP, say("{n} texts to strangers in the last hour", n=count)
+    )
 
 
 def strangers_daily_cap(facts: Facts) -> Skip | None:
     count = facts.counts.strangers_day
     if not facts.stranger or not reached(count, facts.rules.limits.strangers_per_day):
         return None
-    detail = f"{count} texts to strangers in the last 24 hours"
+    detail = say("{n} texts to strangers in the last 24 hours", n=count)
     return Skip(SkipReason.STRANGERS_DAILY_CAP, detail)
 
 
@@ -306,7 +333,7 @@ def line_cap(facts: Facts) -> Skip | None:
     count = facts.counts.line_hour
     if not reached(count, facts.rules.limits.per_line_per_hour):
         return None
-    return Skip(SkipReason.LINE_CAP, f"{count} texts about this line in the last hour")
+    return Skip(SkipReason.LINE_CAP, say("{n} texts about this line in the last hour", n=count))
 
 
 def region_cap(facts: Facts) -> Skip | None:
@@ -314,26 +341,29 @@ def region_cap(facts: Facts) -> Skip | None:
     region, count = _number(facts).region, facts.counts.region_day
     if region == facts.rules.country or not reached(count, facts.rules.limits.per_region_per_day):
         return None
-    return Skip(SkipReason.REGION_CAP, f"{count} texts to {region} in the last 24 hours")
+    return Skip(
+        SkipReason.REGION_CAP,
+        say("{n} texts to {region} in the last 24 hours", n=count, region=region),
+    )
 
 
 def minute_cap(facts: Facts) -> Skip | None:
     count = facts.counts.minute
     if not reached(count, facts.rules.limits.max_per_minute):
         return None
-    return Skip(SkipReason.MINUTE_CAP, f"{count} texts in the last minute")
+    return Skip(SkipReason.MINUTE_CAP, say("{n} texts in the last minute", n=count))
 
 
 def hourly_cap(facts: Facts) -> Skip | None:
     if facts.counts.hour < facts.rules.max_per_hour:
         return None
-    return Skip(SkipReason.HOURLY_CAP, f"{facts.counts.hour} texts in the last hour")
+    return Skip(SkipReason.HOURLY_CAP, say("{n} texts in the last hour", n=facts.counts.hour))
 
 
 def daily_cap(facts: Facts) -> Skip | None:
     if facts.counts.day < facts.rules.max_per_day:
         return None
-    return Skip(SkipReason.DAILY_CAP, f"{facts.counts.day} texts in the last 24 hours")
+    return Skip(SkipReason.DAILY_CAP, say("{n} texts in the last 24 hours", n=facts.counts.day))
 
 
 def daily_spending(facts: Facts) -> Skip | None:
@@ -489,7 +519,7 @@ def conclude(facts: Facts, verdicts: list[Verdict]) -> Decision:
         expires_at=facts.ended + facts.rules.expires_after,
         region=_number(facts).region,
         stranger=facts.stranger,
-        note="waits for the end of the quiet hours" if waits else "",
+        note=say("waits for the end of the quiet hours") if waits else "",
     )
 
 

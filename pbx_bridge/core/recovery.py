@@ -6,16 +6,22 @@ without texts only a hold-out tells: some callers, drawn by lot, who are left al
 """
 
 import hashlib
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from enum import StrEnum
+from itertools import chain
+from typing import NamedTuple
 
+from pbx_bridge.core.clocks import DAY, hours, instant
 from pbx_bridge.core.proportion import Interval, Share, difference, interval, percentile
+from pbx_bridge.core.span import day_of, week_of
 
 #: Below this many callers on either side a difference is not worth telling.
 FEWEST = 20
+_MICROSECOND = timedelta(microseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -29,6 +35,8 @@ class GroupedBy(StrEnum):
     LINE = "line"
     REASON = "reason"
     HOUR = "hour"  #: of the week, by the office's clock
+    DAY = "day"  #: by the office's clock
+    WEEK = "week"  #: by its Monday
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,50 +57,75 @@ class Definition:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Conversation:
-    """A call with somebody here that was answered, in either direction."""
-
-    at: datetime  #: when it was answered
-    length: timedelta
-
-
-@dataclass(frozen=True, slots=True)
-class Traces:
-    """What is known of a number: all of it in the order of time."""
-
-    conversations: Sequence[Conversation] = ()
-    replies: Sequence[datetime] = ()  #: of people
-    bookings: Sequence[datetime] = ()
-    opt_outs: Sequence[datetime] = ()
-
-
-NO_TRACES = Traces()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class Case(NamedTuple):
     """A caller who was missed, and is followed up on or held out."""
 
     recipient: str
     opened_at: datetime
     line: str = ""
     reason: str = ""  #: why the call was missed; empty when that is forgotten
-    calls: int = 1
     held_out: bool = False
     texted_at: datetime | None = None  #: when a gateway first took a text
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of a case."""
+class Traces(NamedTuple):
+    """What is known of a number: when it did what, the first first."""
 
-    case: Case
-    recovered: RecoveredBy | None  #: by what first
-    spoke_or_booked: bool
-    replied: bool
-    opted_out: bool
-    is_young: bool  #: its window is not over: it may still be recovered
+    conversations: Sequence[datetime] = ()  #: that lasted long enough: when they were answered
+    replies: Sequence[datetime] = ()  #: of people
+    bookings: Sequence[datetime] = ()
+    opt_outs: Sequence[datetime] = ()
+
+
+class Fate(NamedTuple):
+    """What came of a case within its window."""
+
+    recovered: RecoveredBy | None = None  #: by what first
+    spoke_or_booked: bool = False
+    replied: bool = False
+    opted_out: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Cohort:
+    """Callers who were missed in one stretch of time, on one line and for one reason, counted."""
+
+    stretch: int = 0  #: which stretch of time, by the slices that were asked for
+    line: str = ""
+    reason: str = ""
+    held_out: bool = False
+    callers: int = 0
+    by: Counter[RecoveredBy] = field(default_factory=Counter)  #: recovered, by what first
+    spoke_or_booked: int = 0
+    replied: int = 0
+    young: int = 0  #: not recovered, and may still be: their windows are not over
+    #: Of each who was texted: how long after the call a gateway took the text, in microseconds.
+    waits: list[int] = field(default_factory=list)
+    texted_replied: int = 0  #: of those who were texted
+    texted_opted_out: int = 0
+    #: Callers whose first missed call since the first one of all who were held out this is.
+    firsts: int = 0
+    firsts_recovered: int = 0
+    firsts_spoke_or_booked: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Slices:
+    """Some time divided into stretches, each of which lies in one group."""
+
+    #: When each stretch begins, and at last when the last one ends; none if there is no time.
+    cuts: Sequence[datetime]
+    #: For each stretch where its group stands among others, and its name.
+    groups: Sequence[tuple[int, str]]
+
+
+def slices(since: datetime, until: datetime, by: GroupedBy | None, zone: tzinfo) -> Slices:
+    """Divide the time from `since` until just before `until`, at most by the office's weeks."""
+    if since >= until:
+        return Slices((), ())
+    by_hour = by is GroupedBy.HOUR
+    cuts = list(hours(since, until, zone)) if by_hour else _days(since, until, by, zone)
+    return Slices((*cuts, until), tuple(_group(cut, by, zone) for cut in cuts))
 
 
 def chance_of(number: str, at: datetime, *, sticks_for: timedelta, salt: str) -> float:
@@ -113,31 +146,93 @@ def held_out(chance: float, percent: float) -> bool:
     return chance * 100 < percent
 
 
-def judge(case: Case, traces: Traces, definition: Definition, now: datetime) -> Outcome:
-    """Tell what came of a case."""
-    end = case.opened_at + definition.window
-
-    def within(times: Iterable[datetime]) -> list[datetime]:
-        return [at for at in times if case.opened_at < at <= end]
-
-    long_enough = (
-        spoken.at for spoken in traces.conversations if spoken.length >= definition.min_conversation
+def judge(opened_at: datetime, traces: Traces, window: timedelta) -> Fate:
+    """Tell what came of a case within so much time."""
+    end = opened_at + window
+    booked = _first(traces.bookings, opened_at, end)
+    spoken = _first(traces.conversations, opened_at, end)
+    replied = _first(traces.replies, opened_at, end)
+    opted_out = _first(traces.opt_outs, opened_at, end)
+    if booked is spoken is replied is opted_out is None:
+        return _NOTHING
+    recovered, at = None, end + _MICROSECOND
+    for way, when in (  # of two at the same time the first of these counts
+        (RecoveredBy.BOOKING, booked),
+        (RecoveredBy.CONVERSATION, spoken),
+        (RecoveredBy.REPLY, replied),
+    ):
+        if when is not None and when < at:
+            recovered, at = way, when
+    return Fate(
+        recovered=recovered,
+        spoke_or_booked=spoken is not None or booked is not None,
+        replied=replied is not None,
+        opted_out=opted_out is not None,
     )
-    replies = within(traces.replies)
-    ways = {
-        RecoveredBy.CONVERSATION: within(long_enough),
-        RecoveredBy.REPLY: replies,
-        RecoveredBy.BOOKING: within(traces.bookings),
-    }
-    first = [(min(times), by) for by, times in ways.items() if times]
-    return Outcome(
-        case=case,
-        recovered=min(first)[1] if first else None,
-        spoke_or_booked=bool(ways[RecoveredBy.CONVERSATION] or ways[RecoveredBy.BOOKING]),
-        replied=bool(replies),
-        opted_out=bool(within(traces.opt_outs)),
-        is_young=now < end,
-    )
+
+
+def _first(times: Sequence[datetime], after: datetime, end: datetime) -> datetime | None:
+    """Give the first of some times in order that is after one and not after the other."""
+    if not times or times[-1] <= after:
+        return None
+    place = bisect_right(times, after)
+    return times[place] if times[place] <= end else None
+
+
+def cohorts(
+    cases: Sequence[Case],
+    traces: Mapping[str, Traces],
+    cuts: Sequence[datetime],
+    definition: Definition,
+    now: datetime,
+) -> list[Cohort]:
+    """Count what came of cases, which are in the order of time and lie between the cuts.
+
+    All of them are gone through once, however many groups are made of the cohorts afterwards.
+    """
+    found: dict[tuple[int, str, str, bool], Cohort] = {}
+    # Callers are compared, each by their first case, since the first one was held out: before
+    # that nobody was drawn, and several cases of one caller are no independent ones.
+    drawn = next((case.opened_at for case in cases if case.held_out), None)
+    seen: set[str] = set()
+    window, over, stretch = definition.window, now - definition.window, 0
+    for recipient, opened_at, line, reason, held_out, texted_at in cases:
+        while opened_at >= cuts[stretch + 1]:
+            stretch += 1
+        of = stretch, line, reason, held_out
+        cohort = found.get(of)
+        if cohort is None:
+            cohort = Cohort(stretch=stretch, line=line, reason=reason, held_out=held_out)
+            found[of] = cohort
+        cohort.callers += 1
+        if texted_at is not None:
+            cohort.waits.append((texted_at - opened_at) // _MICROSECOND)
+        known = traces.get(recipient)
+        fate = _NOTHING if known is None else judge(opened_at, known, window)
+        if fate is not _NOTHING:
+            _count(cohort, fate, texted=texted_at is not None)
+        if fate.recovered is None and opened_at > over:
+            cohort.young += 1
+        if drawn is not None and opened_at >= drawn and recipient not in seen:
+            seen.add(recipient)
+            cohort.firsts += 1
+            cohort.firsts_recovered += fate.recovered is not None
+            cohort.firsts_spoke_or_booked += fate.spoke_or_booked
+    return list(found.values())
+
+
+#: As of most.
+_NOTHING = Fate()
+
+
+def _count(cohort: Cohort, fate: Fate, *, texted: bool) -> None:
+    if fate.recovered is not None:
+        cohort.by[fate.recovered] += 1
+    cohort.spoke_or_booked += fate.spoke_or_booked
+    cohort.replied += fate.replied
+    if texted:
+        cohort.texted_replied += fate.replied
+        cohort.texted_opted_out += fate.opted_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,58 +304,53 @@ class Report:
     replies_aside: Comparison
 
 
-def report(
-    outcomes: Sequence[Outcome], *, by: GroupedBy | None = None, zone: tzinfo = UTC
-) -> Report:
-    """Sum up. Hours of the week are those of `zone`."""
-    treated = [outcome for outcome in outcomes if not outcome.case.held_out]
-    groups: dict[tuple[int, str], list[Outcome]] = {}
-    if by is not None:
-        for outcome in treated:
-            groups.setdefault(_group(outcome.case, by, zone), []).append(outcome)
+def report(cohorts: Sequence[Cohort], *, by: GroupedBy | None = None, of: Slices) -> Report:
+    """Sum up; `of` is the time that the cohorts are of, divided by the same."""
+    treated = [cohort for cohort in cohorts if not cohort.held_out]
+    groups: dict[tuple[int, str], list[Cohort]] = {}
+    for cohort in treated:
+        match by:
+            case None:
+                break
+            case GroupedBy.LINE:
+                group = 0, cohort.line
+            case GroupedBy.REASON:
+                group = 0, cohort.reason
+            case _:
+                group = of.groups[cohort.stretch]
+        groups.setdefault(group, []).append(cohort)
     return Report(
         total=figures(treated),
         groups=tuple((name, figures(groups[order, name])) for order, name in sorted(groups)),
-        comparison=compare(outcomes, lambda outcome: outcome.recovered is not None),
-        replies_aside=compare(outcomes, lambda outcome: outcome.spoke_or_booked),
+        comparison=_compared(cohorts, lambda cohort: cohort.firsts_recovered),
+        replies_aside=_compared(cohorts, lambda cohort: cohort.firsts_spoke_or_booked),
     )
 
 
-def figures(outcomes: Sequence[Outcome]) -> Figures:
+def figures(cohorts: Sequence[Cohort]) -> Figures:
     """Count."""
-    recovered = [outcome.recovered for outcome in outcomes if outcome.recovered is not None]
-    texted = [outcome for outcome in outcomes if outcome.case.texted_at is not None]
-    waits = sorted(
-        outcome.case.texted_at - outcome.case.opened_at
-        for outcome in texted
-        if outcome.case.texted_at is not None
-    )
+    waits = sorted(chain.from_iterable(cohort.waits for cohort in cohorts))
+    by: Counter[RecoveredBy] = Counter()
+    for cohort in cohorts:
+        by.update(cohort.by)
     return Figures(
-        recovered=Share(len(recovered), len(outcomes)),
-        by=Counter(recovered),
-        young=sum(outcome.is_young and outcome.recovered is None for outcome in outcomes),
-        texted=len(texted),
-        replied=Share(sum(outcome.replied for outcome in texted), len(texted)),
-        opted_out=Share(sum(outcome.opted_out for outcome in texted), len(texted)),
-        text_p50=percentile(waits, 0.5),
-        text_p95=percentile(waits, 0.95),
+        recovered=Share(by.total(), sum(cohort.callers for cohort in cohorts)),
+        by=by,
+        young=sum(cohort.young for cohort in cohorts),
+        texted=len(waits),
+        replied=Share(sum(cohort.texted_replied for cohort in cohorts), len(waits)),
+        opted_out=Share(sum(cohort.texted_opted_out for cohort in cohorts), len(waits)),
+        text_p50=_length(percentile(waits, 0.5)),
+        text_p95=_length(percentile(waits, 0.95)),
     )
 
 
-def compare(outcomes: Sequence[Outcome], counts: Callable[[Outcome], bool]) -> Comparison:
-    """Compare callers, each by their first case since the first one was held out.
-
-    Before that nobody was drawn, and several cases of one caller are no independent ones.
-    """
-    began = min((o.case.opened_at for o in outcomes if o.case.held_out), default=None)
-    first: dict[str, Outcome] = {}
-    for outcome in sorted(outcomes, key=lambda outcome: outcome.case.opened_at):
-        if began is not None and outcome.case.opened_at >= began:
-            first.setdefault(outcome.case.recipient, outcome)
+def _compared(cohorts: Sequence[Cohort], count: Callable[[Cohort], int]) -> Comparison:
+    """Compare who was followed up on with who was held out."""
 
     def arm(*, held: bool) -> Share:
-        those = [outcome for outcome in first.values() if outcome.case.held_out is held]
-        return Share(sum(map(counts, those)), len(those))
+        those = [cohort for cohort in cohorts if cohort.held_out is held]
+        return Share(sum(map(count, those)), sum(cohort.firsts for cohort in those))
 
     return Comparison(treated=arm(held=False), held_out=arm(held=True))
 
@@ -268,17 +358,31 @@ def compare(outcomes: Sequence[Outcome], counts: Callable[[Outcome], bool]) -> C
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
-def _group(case: Case, by: GroupedBy, zone: tzinfo) -> tuple[int, str]:
-    """Give where a group stands among others, and its name."""
+def _days(since: datetime, until: datetime, by: GroupedBy | None, zone: tzinfo) -> list[datetime]:
+    """Give each midnight, or that before each Monday, and `since` before them."""
+    step = DAY if by is GroupedBy.DAY else 7 * DAY
+    cuts, day = [since], day_of(since, zone)
+    following = day + DAY if by is GroupedBy.DAY else week_of(day) + 7 * DAY
+    while (midnight := instant(following, time(), zone)) < until:
+        cuts.append(midnight)
+        following += step
+    return cuts
+
+
+def _group(begins: datetime, by: GroupedBy | None, zone: tzinfo) -> tuple[int, str]:
+    """Give where the group of a stretch stands among others, and its name."""
+    there = begins.astimezone(zone)
     match by:
-        case GroupedBy.LINE:
-            return 0, case.line
-        case GroupedBy.REASON:
-            return 0, case.reason
         case GroupedBy.HOUR:
-            there = case.opened_at.astimezone(zone)
-            day = there.weekday()
-            return day * 24 + there.hour, f"{_DAYS[day]} {there.hour:02}:00"
+            return there.weekday() * 24 + there.hour, f"{_DAYS[there.weekday()]} {there:%H}:00"
+        case GroupedBy.DAY:
+            return 0, there.date().isoformat()
+        case _:
+            return 0, week_of(there.date()).isoformat()
+
+
+def _length(microseconds: int | None) -> timedelta | None:
+    return None if microseconds is None else timedelta(microseconds=microseconds)
 
 
 def _percent(share: Share) -> str:

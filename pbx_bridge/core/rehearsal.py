@@ -18,6 +18,7 @@ from pbx_bridge.core.limits import Counts, Spent
 from pbx_bridge.core.number import Number
 from pbx_bridge.core.office import Moment, Rules
 from pbx_bridge.core.policy import Decision, Send, Verdict
+from pbx_bridge.core.saying import say
 from pbx_bridge.core.sequence import Action, Sequence, SequenceStep
 from pbx_bridge.core.skip import Defer, Skip, SkipReason
 from pbx_bridge.core.text import segments
@@ -398,9 +399,9 @@ class Rehearsal:
         subject, said = words.mail(facts, outcome.step)
         objection = outcome.objection
         if objection is None and not facts.who.email:
-            objection = Skip(SkipReason.NO_ADDRESS, "no e-mail address of the caller is known")
+            objection = Skip(SkipReason.NO_ADDRESS, say("no e-mail address of the caller is known"))
         if objection is None and not self._rules.mail_route:
-            objection = Skip(SkipReason.NOT_CONFIGURED, "no gateway sends e-mails")
+            objection = Skip(SkipReason.NOT_CONFIGURED, say("no gateway sends e-mails"))
         if objection is None:
             objection = policy.explain(facts, policy.ABOUT_A_MAIL)[-1].objection
         return replace(outcome, objection=objection, subject=subject, said=said)

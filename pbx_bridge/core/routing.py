@@ -20,6 +20,7 @@ from pbx_bridge.core.delivery import (
     Step,
     Uncertain,
 )
+from pbx_bridge.core.saying import say
 
 
 class Circuit(StrEnum):
@@ -112,12 +113,12 @@ def choose(
     for gateway in fresh:
         standing = standings.get(gateway, SOUND)
         if standing.until is not None and now < standing.until:
-            why = f"{gateway} is not used now: {standing.reason}"
+            why = say("{gateway} is not used now: {why}", gateway=gateway, why=standing.reason)
             waits.append(Wait(standing.until, why, for_circuit=True))
             continue
         free = free_at.get(gateway, now)
         if free > now:
-            waits.append(Wait(free, f"{gateway} takes no more at a time"))
+            waits.append(Wait(free, say("{gateway} takes no more at a time", gateway=gateway)))
             if free < way.expires_at:
                 break  # its turn comes in time; no reason to go to another
             continue

@@ -7,6 +7,7 @@ from pbx_bridge.core.call import Reason
 from pbx_bridge.core.contact import CallerKind
 from pbx_bridge.core.languages import LANGUAGES, language
 from pbx_bridge.core.rules import USUAL_REASONS, Conditions, Rule, VoicemailOutcome
+from pbx_bridge.core.saying import say
 from pbx_bridge.core.sequence import Action, After, OnBusinessDay, Sequence, SequenceStep
 
 #: The names of the sequences that every office has, and may write anew.
@@ -22,27 +23,29 @@ def built_in_rules(usual: frozenset[Reason] = USUAL_REASONS) -> tuple[Rule, ...]
     `usual` is what is followed up where no rule says otherwise.
     """
     return (
-        _nothing("staff", CallerKind.STAFF, "they are our own people"),
-        _nothing("blocked", CallerKind.BLOCKED, "the office has blocked them"),
+        _nothing(say("staff"), CallerKind.STAFF, say("they are our own people")),
+        _nothing(say("blocked"), CallerKind.BLOCKED, say("the office has blocked them")),
         _nothing(
-            "anonymous", CallerKind.ANONYMOUS, "there is no number to write to or to call back"
+            say("anonymous"),
+            CallerKind.ANONYMOUS,
+            say("there is no number to write to or to call back"),
         ),
         Rule(
-            name="a message was left",
+            name=say("a message was left"),
             conditions=Conditions(reasons=usual, voicemail=frozenset({VoicemailOutcome.LEFT})),
             sequence=VOICEMAIL,
             built_in=True,
         ),
         Rule(
-            name="everybody else",
+            name=say("everybody else"),
             conditions=Conditions(reasons=usual),
             sequence=DEFAULT,
             built_in=True,
         ),
         Rule(
-            name="the rest",
+            name=say("the rest"),
             sequence="",
-            because="such calls are followed up only where a rule names the reason",
+            because=say("such calls are followed up only where a rule names the reason"),
             built_in=True,
         ),
     )

@@ -15,6 +15,7 @@ from pbx_bridge.core.call import (
     StepKind,
 )
 from pbx_bridge.core.contact import CallerKind, Contact
+from pbx_bridge.core.saying import say
 
 #: How long a call lasts about which nobody says so.
 USUAL_LENGTH = timedelta(seconds=20)
@@ -64,6 +65,8 @@ class Scenario:
     extension: str = ""  #: that rang
     calls: int = 1  #: missed, of this caller, this one counted
     within: timedelta = USUAL_SPAN  #: in how long
+    texted: timedelta | None = None  #: so long before this call we last texted the caller
+    opted_out: bool = False  #: wrote STOP once
 
     @property
     def became(self) -> Reason:
@@ -89,21 +92,30 @@ class Scenario:
 
 def contradictions(imagined: Scenario) -> list[str]:
     """Say what cannot all be so."""
-    found = []
+    found: list[str] = []
     if imagined.kind is CallerKind.NEW and imagined.is_contact:
         found.append(
-            "a new caller is nobody you know: no tags, e-mail address or language; say"
-            ' "a known caller"'
+            say(
+                'a new caller is nobody you know: no tags, e-mail address or language; say "a '
+                'known caller"'
+            )
         )
     if imagined.kind is CallerKind.ANONYMOUS:
-        if imagined.is_contact or imagined.number or imagined.consented or imagined.crm_status:
-            found.append("of an anonymous caller nothing is known, and so no number either")
+        told = (imagined.number, imagined.consented, imagined.crm_status, imagined.opted_out)
+        if imagined.is_contact or imagined.texted is not None or any(told):
+            found.append(say("of an anonymous caller nothing is known, and so no number either"))
         if imagined.calls > 1:
-            found.append("nobody can tell how often an anonymous caller has called")
+            found.append(say("nobody can tell how often an anonymous caller has called"))
     if imagined.calls > 1 and imagined.within / imagined.calls < _length(imagined):
-        found.append(f"{imagined.calls} calls of that length do not come one after the other")
+        found.append(
+            say(
+                "{calls} calls of that length do not come one after the other", calls=imagined.calls
+            )
+        )
     if imagined.calls > 1 and _disposition(imagined.became) is not Disposition.MISSED:
-        found.append(f"only missed calls are counted, and {imagined.became} is none")
+        found.append(
+            say("only missed calls are counted, and {became} is none", became=imagined.became)
+        )
     return found
 
 

@@ -15,6 +15,7 @@ from pbx_bridge.core.call import Reason
 from pbx_bridge.core.contact import CallerKind
 from pbx_bridge.core.languages import LANGUAGES
 from pbx_bridge.core.number import is_country, normalise
+from pbx_bridge.core.saying import say
 from pbx_bridge.core.scenario import USUAL_SPAN, Scenario, contradictions
 from pbx_bridge.core.spoken_time import CLOCK, DAY_SAID, DURATION, Said, read_duration
 from pbx_bridge.core.text import clean
@@ -51,7 +52,7 @@ def read(
 
     """
     if len(words) > LONGEST:
-        raise NotUnderstood([f"too long; at most {LONGEST} characters"])
+        raise NotUnderstood([say("too long; at most {longest} characters", longest=LONGEST)])
     reading = _Reading(known)
     for piece in re.split(r"[,;\n]", clean(words)):
         reading.take(piece)
@@ -73,11 +74,13 @@ def read_when(words: str, now: datetime, zone: tzinfo) -> datetime:
     reading.take(words)
     strange = sorted(reading.said.keys() - {"day", "clock"})
     if reading.problems or strange:
-        raise NotUnderstood([f'not a time: {words}; such as "Saturday 14:05" or "tomorrow 7:30"'])
+        raise NotUnderstood(
+            [say('not a time: {words}; such as "Saturday 14:05" or "tomorrow 7:30"', words=words)]
+        )
     try:
         return Said(**reading.said).instant(now, zone)
     except ValueError as error:
-        raise NotUnderstood([str(error)]) from error
+        raise NotUnderstood([error.args[0]]) from error
 
 
 def read_line(words: str, known: Known) -> str:
@@ -93,7 +96,7 @@ def read_line(words: str, known: Known) -> str:
     reading = _Reading(known)
     reading.take(f"line {words}")
     if reading.problems or reading.said.keys() != {"line"}:
-        raise NotUnderstood(reading.problems or [f'no such line: "{words}"'])
+        raise NotUnderstood(reading.problems or [say('no such line: "{words}"', words=words)])
     return str(reading.said["line"])
 
 
@@ -115,7 +118,9 @@ class _Reading:
         while rest := _FILLER.sub("", rest):
             taken = self._phrase(rest)
             if not taken:
-                self.problems.append(f'not understood: "{rest}"; {_right(rest)}')
+                self.problems.append(
+                    say('not understood: "{rest}"; {right}', rest=rest, right=_right(rest))
+                )
                 return
             rest = rest[taken:].lstrip()
 
@@ -123,7 +128,9 @@ class _Reading:
         """Take fields of the scenario that were said elsewhere."""
         for name, value in fields.items():
             if _same(name) & self.said.keys():
-                self.problems.append(f"{name} is said twice: in the words, and by its option")
+                self.problems.append(
+                    say("{name} is said twice: in the words, and by its option", name=name)
+                )
             self.said[name] = value
 
     def scenario(self, now: datetime, zone: tzinfo) -> Scenario:
@@ -138,7 +145,7 @@ class _Reading:
             try:
                 said["at"] = when.instant(now, zone)
             except ValueError as error:
-                self.problems.append(str(error))
+                self.problems.append(error.args[0])
         imagined = Scenario(**said)
         self.problems += contradictions(imagined)
         return imagined
@@ -154,11 +161,13 @@ class _Reading:
         try:
             heard = hear(match, self._known)
         except ValueError as error:
-            self.problems.append(str(error))
+            self.problems.append(error.args[0])
             return match.end()
         for name, value in heard.items():
             if _same(name) & self.said.keys() and name != "tags":
-                self.problems.append(f'"{match[0]}": that was said before, or otherwise')
+                self.problems.append(
+                    say('"{match}": that was said before, or otherwise', match=match[0])
+                )
             self.said[name] = value | self.said.get(name, value) if name == "tags" else value
         return match.end()
 
@@ -210,8 +219,10 @@ def _line_by_name(match: re.Match[str], known: Known) -> _Heard:
         return {"line": match["line"]}
     close = get_close_matches(match["line"].lower(), [name.lower() for name in known.lines], n=1)
     names = [name for name in known.lines if name.lower() in close]
-    right = f'did you mean "{names[0]}"?' if names else f"known are {', '.join(known.lines)}"
-    raise ValueError(f'no such line: "{match["line"]}"; {right}')
+    right = say("known are {names}", names=", ".join(known.lines))
+    if names:
+        right = say('did you mean "{phrase}"?', phrase=names[0])
+    raise ValueError(say('no such line: "{match}"; {right}', match=match["line"], right=right))
 
 
 #: Lines by a number, or by a name that nobody knows.
@@ -226,20 +237,27 @@ _OTHER_LINES: tuple[_Phrase, ...] = (
 def _caller_number(match: re.Match[str], known: Known) -> _Heard:
     number = normalise(match[1], known.country)
     if number is None:
-        raise ValueError(f'not a telephone number: "{match[1]}"; such as +12125550142')
+        raise ValueError(
+            say('not a telephone number: "{match}"; such as +12125550142', match=match[1])
+        )
     return {"number": number}
 
 
 def _lonely_number(match: re.Match[str], _known: Known) -> _Heard:
     raise ValueError(
-        f'whose number is it? "from {match[0]}" is the caller\'s, "to {match[0]}" the line\'s'
+        say(
+            'whose number is it? "from {match}" is the caller\'s, "to {match}" the line\'s',
+            match=match[0],
+        )
     )
 
 
 def _country(match: re.Match[str], _known: Known) -> _Heard:
     code = match[1].upper()
     if not is_country("GB" if code == "UK" else code):
-        raise ValueError(f'not a country: "{match[1]}"; two letters (ISO 3166) such as US or GB')
+        raise ValueError(
+            say('not a country: "{match}"; two letters (ISO 3166) such as US or GB', match=match[1])
+        )
     return {"country": "GB" if code == "UK" else code}
 
 
@@ -253,7 +271,9 @@ def _language(match: re.Match[str], _known: Known) -> _Heard:
         if said in {code, spoken.name.lower()}:
             return {"language": code}
     known = ", ".join(one.name for one in LANGUAGES.values())
-    raise ValueError(f'no texts in this language: "{said}"; known are {known}')
+    raise ValueError(
+        say('no texts in this language: "{said}"; known are {known}', said=said, known=known)
+    )
 
 
 def _missed(reason: Reason) -> Callable[[re.Match[str], Known], _Heard]:
@@ -286,7 +306,11 @@ def _calls(match: re.Match[str], _known: Known) -> _Heard:
     said = match[1].lower()
     count = _ORDINALS.get(said) or int(re.sub(r"\D", "", said))
     if not 1 <= count <= MOST_CALLS:
-        raise ValueError(f'which call? "{match[0]}"; at most {MOST_CALLS}')
+        raise ValueError(
+            say(
+                'which call? "{match}"; at most {most_calls}', match=match[0], most_calls=MOST_CALLS
+            )
+        )
     within = USUAL_SPAN if match[2] is None else read_duration(match[2])
     return {"calls": count, "within": within}
 
@@ -363,6 +387,11 @@ _PHRASES: tuple[_Phrase, ...] = (
         _calls,
     ),
     _phrase(rf"called (twice|\d{{1,3}} times)(?: (?:with)?in ({DURATION}))?", _calls),
+    _phrase(
+        rf"(?:was )?(?:last )?texted ({DURATION})(?: ago| before)?",
+        lambda match, _: {"texted": read_duration(match[1])},
+    ),
+    _phrase(r"opted out|wrote STOP|on the opt-out list", _always(opted_out=True)),
     _phrase(rf"(?:from|caller|number) ({_NUMBER})", _caller_number),
     _phrase(r"(?:from|country|number (?:of|from)) (?:the )?([a-z]{2})", _country),
     _phrase(r"\+\d[\d()./-]*(?: [\d()./-]+)*", _lonely_number),
@@ -380,6 +409,7 @@ _KNOWN_WORDS = (
     *("rejected", "waited 1 min", "rang for 20 s", "extension 101", "e-mail known"),
     *("agreed to texts", "without consent", "speaks Spanish", "2nd call within the hour"),
     *("named Ann Baker", "CRM status lead", "answered", "lost in transfer"),
+    *("texted 2 h ago", "opted out"),
 )
 
 
@@ -389,11 +419,11 @@ def _right(rest: str) -> str:
     for phrase in _KNOWN_WORDS:
         words = phrase.lower().split()
         if get_close_matches(" ".join(first[: len(words)]), [phrase.lower()], n=1, cutoff=0.75):
-            return f'did you mean "{phrase}"?'
+            return say('did you mean "{phrase}"?', phrase=phrase)
     close = get_close_matches(
         first[0], sorted({word for known in _KNOWN_WORDS for word in known.lower().split()}), n=1
     )
     for phrase in _KNOWN_WORDS:
         if close and close[0] in phrase.lower().split():
-            return f'did you mean "{phrase}"?'
-    return f'write it as in "{EXAMPLE}"'
+            return say('did you mean "{phrase}"?', phrase=phrase)
+    return say('write it as in "{example}"', example=EXAMPLE)

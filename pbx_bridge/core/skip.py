@@ -56,6 +56,7 @@ class SkipReason(StrEnum):
     NO_CONSENT = "no_consent"
     NO_ADDRESS = "no_address"
     NOT_CONFIGURED = "not_configured"
+    RESTORED = "restored"  #: it waited in a backup that was put back
 
 
 @dataclass(frozen=True, slots=True)

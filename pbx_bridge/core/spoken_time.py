@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
 
 from pbx_bridge.core.clocks import DAY, instant
+from pbx_bridge.core.saying import say
 
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _MONTHS = (
@@ -96,12 +97,14 @@ def read_clock(said: str) -> time:
     hour, minute, second = (int(part or 0) for part in found.groups()[:3])
     if found[4] is not None:
         if not 1 <= hour <= _NOON:
-            raise ValueError(f'no time of day: {said}; such as "2:05 pm" or "14:05"')
+            raise ValueError(say('no time of day: {said}; such as "2:05 pm" or "14:05"', said=said))
         hour = hour % _NOON + (_NOON if found[4] == "p" else 0)
     try:
         return time(hour, minute, second)
     except ValueError:
-        raise ValueError(f'no time of day: {said}; such as "2:05 pm" or "14:05"') from None
+        raise ValueError(
+            say('no time of day: {said}; such as "2:05 pm" or "14:05"', said=said)
+        ) from None
 
 
 def _next(now: datetime, day: date, clock: time, zone: tzinfo, later: timedelta) -> datetime:
@@ -128,11 +131,13 @@ def _on_date(said: str, now: datetime, clock: time, zone: tzinfo) -> datetime:
             continue  # 29 February
         if at >= now:
             return at
-    raise ValueError(f'no such day: {said}; such as "24 December"')
+    raise ValueError(say('no such day: {said}; such as "24 December"', said=said))
 
 
 def _date(year: int, month: int, day: int, said: str) -> date:
     try:
         return date(year, month, day)
     except ValueError:
-        raise ValueError(f'no such day: {said}; such as "24 December 2026"') from None
+        raise ValueError(
+            say('no such day: {said}; such as "24 December 2026"', said=said)
+        ) from None

@@ -7,7 +7,7 @@ has to read that. Nor does STOP: it asks for no more texts, not for no call. Bot
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
 
 #: A task that is put off beyond its end is kept for so long after that, for somebody to do it.
@@ -196,6 +196,11 @@ def reopened(task: Task, due_at: datetime | None, expires_at: datetime, now: dat
         expires_at=expires_at,
         updated_at=now,
     )
+
+
+def signed(said: str, by: str, now: datetime, zone: tzinfo) -> str:
+    """Give a note as it stands with a task: when, by the office's clock, who, and what."""
+    return f"{now.astimezone(zone):%Y-%m-%d %H:%M} {by}: {said}"
 
 
 def noted(task: Task, note: str, now: datetime) -> Task:

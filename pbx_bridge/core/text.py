@@ -106,6 +106,14 @@ def clean(text: str) -> str:
     return _CONTROL.sub("", text)
 
 
+def storable(text: str) -> str:
+    """Put a question mark in the place of half a character, which can be stored and sent nowhere.
+
+    JSON may have one: of an emoji over the end of a part, say.
+    """
+    return text.encode(errors="replace").decode()
+
+
 def plain(text: str) -> str:
     """Replace the look-alikes that would make a plain text UCS-2.
 

@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 
+from pbx_bridge.core import call_back, number
 from pbx_bridge.core import events as ev
-from pbx_bridge.core import number
+from pbx_bridge.core.board import Feed, LiveCall, live_call
 from pbx_bridge.core.call import (
     CallAnswered,
     CallBegan,
@@ -31,6 +32,7 @@ from pbx_bridge.core.call import (
 from pbx_bridge.core.events import ChannelState
 from pbx_bridge.core.graph import Channel, Graph, endpoint_of
 from pbx_bridge.core.journey import MAX_AGE, Journey, Outbound
+from pbx_bridge.core.queues import Queues
 
 #: A caller who hung up is gone, though hang-up handlers in the dialplan may delay the Hangup event.
 HANGUP_PATIENCE = timedelta(seconds=10)
@@ -56,7 +58,10 @@ _WITHHELD_BEFORE_REWRITE = frozenset({"CALLINGNUMPRES_SV", "CALLINGPRES_SV"})
 #: Contexts in which FreePBX, and what descends from it, lets calls from outside begin.
 INBOUND_CONTEXTS = (r"^from-(pstn|trunk|digital|analog|dahdi|zaptel|did)\b.*",)
 #: Where FreePBX puts callers whom the office does not want.
-IGNORED_CONTEXTS = ("^app-blackhole", "^app-blacklist", "^ext-did-catchall$", "^bad-dest")
+IGNORED_CONTEXTS = ("^app-(black|allow)list", "^ext-did-catchall$", "^bad-dest")
+#: FreePBX's "Terminate Call". An inbound route that leads there refuses the caller; but groups,
+#: queues, menus and announcements end there too, when all else has failed.
+_DEAD_END = re.compile("^app-blackhole")
 #: Applications that do for the caller what the caller came for.
 ANSWERED_APPLICATIONS = frozenset({"ReceiveFAX", "DISA"})
 
@@ -88,6 +93,21 @@ def _matcher(patterns: tuple[str, ...]) -> Callable[[str], bool]:
     return matches
 
 
+def _to_staff(leg: ev.ChannelCreated | ev.LiveChannel) -> bool:
+    """Tell whether this service has the PBX place a leg to somebody of the office."""
+    if leg.linkedid.startswith(ev.OWN_CHANNELS):
+        return True
+    return leg.channel_id == leg.linkedid and call_back.ending(leg.linkedid) is not None
+
+
+def _to_outside(linkedid: str, dialled: str) -> bool:
+    """Tell whether a trunk leg rings somebody outside: of a call back only that to the customer.
+
+    A colleague's mobile, through which the call back goes, may be a customer's number too.
+    """
+    return call_back.ending(linkedid) is None or call_back.leads_to_customer(linkedid, dialled)
+
+
 class CallTracker:
     """The live calls of one PBX.
 
@@ -108,6 +128,8 @@ class CallTracker:
         self._overdue: dict[str, datetime] = {}
         self._seen_trunks: set[str] = set(trunks)
         self._boot = ""
+        self._queues = Queues()
+        self._lost: Feed | None = Feed(whole=False)
         self._restored_at: datetime | None = None  #: what is older was known to the snapshot
         self._told: list[Observation] = []
         self._handlers: dict[type, Callable[..., None]] = {
@@ -128,6 +150,7 @@ class CallTracker:
             ev.MessageRecorded: self._message_recorded,
             ev.Transferred: self._transferred,
             ev.Parked: self._parked,
+            ev.HoldChanged: self._hold_changed,
             ev.PickedUp: self._picked_up,
             ev.HangupRequested: self._hangup_requested,
             ev.ChannelHungUp: self._hung_up,
@@ -149,7 +172,19 @@ class CallTracker:
     @property
     def held(self) -> int:
         """Count all that is remembered: calls, channels and bridges. Zero when nothing lives."""
-        return len(self._journeys) + len(self._graph.channels) + len(self._graph.bridges)
+        graph = self._graph
+        return len(self._journeys) + len(graph.channels) + len(graph.bridges) + self._queues.held
+
+    def board(self) -> tuple[LiveCall, ...]:
+        """Show the calls in progress, the eldest first."""
+        return tuple(
+            live_call(journey, self._graph, self._queues) for journey in self._journeys.values()
+        )
+
+    @property
+    def feed(self) -> Feed:
+        """How the PBX is seen, by what was told of it."""
+        return self._lost or Feed(whole=True)
 
     def receive(self, event: ev.CallEvent) -> list[Observation]:
         """Take one event, tell what follows from it."""
@@ -183,7 +218,7 @@ class CallTracker:
         for journey in list(self._journeys.values()):
             journey.unseen = reason
             self._finish(journey, now)
-        self._graph = Graph()
+        self._graph, self._queues = Graph(), Queues()
         told, self._told = self._told, []
         return told
 
@@ -202,7 +237,8 @@ class CallTracker:
             channel.journey.line = "" if event.exten in _NO_EXTEN else event.exten
             return
         channel.root = event.channel_id == event.linkedid and not channel.local
-        channel.external = self._from_outside(event.name, event.context)
+        channel.linkedid = event.linkedid
+        channel.external = not _to_staff(event) and self._from_outside(event.name, event.context)
         if not (channel.root and channel.external):
             return
         channel.journey = Journey(
@@ -225,6 +261,14 @@ class CallTracker:
         if journey is not None and journey.call_id == channel.channel_id:
             if event.state == ChannelState.UP and not journey.up:
                 journey.up = True
+                journey.greeted = not (
+                    _DEAD_END.search(event.context) or self._is_refused(event.context)
+                )
+                # FreePBX says "not in service" in the context where the call began, at the
+                # extension that no route has which knows the number called (ext-did-catchall).
+                journey.unrouted = (
+                    journey.from_did and event.exten == "s" and self._is_inbound(event.context)
+                )
                 journey.note(event.at, StepKind.STATUS, detail="up")
             if event.state == ChannelState.RING and not channel.dialled:
                 self._begin(journey)  # chan_sip and analog: born Down, rings a moment later
@@ -238,14 +282,14 @@ class CallTracker:
         journey = channel.journey
         if journey is not None and journey.call_id == channel.channel_id:
             if journey.call_id in self._journeys:
-                journey.refused_context = self._is_refused(event.context)
+                self._refuse(journey, event.context)
                 self._root_gone(journey, event.at)
         elif journey is not None:
             journey.ring_ended(event.at, channel.channel_id, "HANGUP")
             if journey.gone_at is not None and journey.voicemail_leg == channel.channel_id:
                 self._finish(journey, event.at)
         self._outbound_ended(channel, event.at)
-        self._graph.remove(channel)
+        self._remove(channel)
 
     def _root_gone(self, journey: Journey, at: datetime) -> None:
         """End the call, unless a message of the caller is still being stored on another leg."""
@@ -260,9 +304,16 @@ class CallTracker:
         journey = self._root_journey(event.channel_id)
         if journey is None:
             return
+        # By the Hangup event an `h` extension may have led the channel elsewhere.
+        self._refuse(journey, event.context)
         by = HungUpBy.CALLER if event.by_far_end else HungUpBy.PBX
         if journey.hang_up_requested(event.at, by) and event.by_far_end:
             self._overdue[journey.call_id] = event.at + HANGUP_PATIENCE
+
+    def _refuse(self, journey: Journey, context: str) -> None:
+        """Take note of a place in the dialplan where a call ends, if it is one for the unwanted."""
+        if self._is_refused(context) or (not journey.greeted and _DEAD_END.search(context)):
+            journey.refused = True
 
     def _paired(self, event: ev.LocalPaired) -> None:
         one = self._graph.channels.get(event.channel_id)
@@ -329,8 +380,9 @@ class CallTracker:
         journey, name, value = channel.journey, event.name.lstrip("_"), event.value
         mine = journey.call_id == event.channel_id
         if name == "FROM_DID":
-            if mine and not journey.line and value not in _NO_EXTEN:
-                journey.line = value
+            if mine and value not in _NO_EXTEN:
+                journey.from_did = True
+                journey.line = journey.line or value
         elif name in _WITHHELD_BEFORE_REWRITE:
             if mine and value.startswith("prohib"):
                 self._withhold(journey, event.at)
@@ -367,6 +419,8 @@ class CallTracker:
             if journey.call_id in self._journeys:
                 self._told.append(VoicemailReached(journey.judged(None)))
         elif event.application in self._inbound.answered_applications:
+            if journey.hung_up_by is not HungUpBy.UNKNOWN:
+                return  # a hang-up handler looks something up: the caller is gone
             journey.handled += 1
             journey.note(event.at, StepKind.APPLICATION, event.application)
         elif event.application == "Queue":
@@ -390,7 +444,7 @@ class CallTracker:
             journey.ring(event.at, leg.channel_id, endpoint_of(leg.name), local=leg.local)
         elif leg.external and (leg.outbound is None or not leg.outbound.told.dialled):
             dialled = number.dialled_digits(event.dial_string)
-            if dialled:
+            if dialled and _to_outside(leg.linkedid, dialled):
                 leg.outbound = Outbound(
                     OutboundCall(call_id=leg.channel_id, dialled=dialled, began=event.at)
                 )
@@ -402,15 +456,19 @@ class CallTracker:
             leg.journey.ring_ended(event.at, event.dest_id, event.status, event.forward)
 
     def _queue_joined(self, event: ev.QueueJoined) -> None:
+        if event.channel_id in self._graph.channels:
+            self._queues.join(event.queue, event.channel_id, event.position)
         journey = self._journey_of(event.channel_id)
         if journey is None:
             return
         self._seek(journey)
         journey.queue, journey.queue_position = event.queue, event.position
         journey.queue_joined, journey.in_queue = event.at, True
+        journey.queue_leg = event.channel_id
         journey.note(event.at, StepKind.QUEUE_JOINED, event.queue, str(event.position))
 
     def _queue_left(self, event: ev.QueueLeft) -> None:
+        self._queues.leave(event.channel_id)
         journey = self._journey_of(event.channel_id)
         if journey is not None and journey.in_queue:
             journey.queue_left(event.at)
@@ -444,6 +502,22 @@ class CallTracker:
             journey.parked = True
             self._seek(journey)
             journey.note(event.at, StepKind.PARKED, event.space)
+
+    def _hold_changed(self, event: ev.HoldChanged) -> None:
+        holder = self._graph.channels.get(event.channel_id)
+        if holder is None:
+            return
+        endpoint = endpoint_of(holder.name)
+        if event.holds:
+            for leg in self._graph.connected(holder):
+                journey = self._root_journey(leg.channel_id)
+                if journey is not None and leg is not holder:
+                    journey.hold(event.at, holder.channel_id, endpoint)
+            return
+        # Whoever comes back may be elsewhere at this moment, asking a colleague.
+        for journey in self._journeys.values():
+            if journey.hold_leg == holder.channel_id:
+                journey.resume(event.at, endpoint)
 
     def _picked_up(self, event: ev.PickedUp) -> None:
         journey = self._journey_of(event.target_id)
@@ -509,6 +583,7 @@ class CallTracker:
         if journey.answered_at is not None and journey.seeking is None:
             return
         journey.seeking = None
+        journey.connected_at = at
         journey.note(at, StepKind.CONNECTED, endpoint_of(other.name))
         if journey.answered_at is None:  # a latch: nothing that follows takes it back
             journey.answered_at = at
@@ -587,15 +662,19 @@ class CallTracker:
     def _finish(self, journey: Journey, at: datetime) -> None:
         if self._journeys.pop(journey.call_id, None) is None:
             return  # given up before; a voicemail leg of it outlived even that
+        # Programs that the dialplan runs at the end (FreePBX: a CRM, the module for missed calls)
+        # hold up the Hangup event. Without this a caller who left at once seems to have waited.
         at = journey.gone_at or at
-        journey.end(at)
+        ended = journey.left_at or at
+        journey.end(ended)
         journey.note(at, StepKind.ENDED, journey.hung_up_by.value)
         self._overdue.pop(journey.call_id, None)
-        self._told.append(CallEnded(journey.judged(at)))
+        self._told.append(CallEnded(journey.judged(ended)))
 
     # -- gaps in the feed -------------------------------------------------------------------
 
     def _feed_lost(self, event: ev.FeedLost) -> None:
+        self._lost = Feed(whole=False, since=event.at, problem=event.reason)
         for journey in self._journeys.values():
             journey.note(event.at, StepKind.FEED_LOST, detail=event.reason)
 
@@ -604,6 +683,7 @@ class CallTracker:
         if restarted:
             self._forget_all(event.at)
         self._boot = event.boot or self._boot
+        self._lost = None
         if event.channels is None:
             for journey in self._journeys.values():
                 journey.unseen = Reason.FEED_GAP
@@ -634,7 +714,8 @@ class CallTracker:
         if channel is None:
             channel = Channel(live.channel_id, live.name, live.state)
             channel.root = live.channel_id == live.linkedid and not channel.local
-            channel.external = (
+            channel.linkedid = live.linkedid
+            channel.external = not _to_staff(live) and (
                 self._from_outside(live.name, live.context)
                 or endpoint_of(live.name) in self._seen_trunks
             )
@@ -678,6 +759,8 @@ class CallTracker:
         if channel.root or not channel.external or live.linkedid in self._journeys:
             return
         dialled = number.dialled_digits(live.number)
+        if not _to_outside(live.linkedid, dialled):
+            return
         told = OutboundCall(call_id=live.channel_id, dialled=dialled, began=at)
         channel.outbound = Outbound(told)
         self._told.append(told)
@@ -690,7 +773,11 @@ class CallTracker:
         elif channel.journey is not None:
             channel.journey.ring_ended(at, channel.channel_id, "UNSEEN")
         self._outbound_ended(channel, at)
+        self._remove(channel)
+
+    def _remove(self, channel: Channel) -> None:
         self._graph.remove(channel)
+        self._queues.leave(channel.channel_id)
 
     def _forget_all(self, at: datetime) -> None:
         for channel in list(self._graph.channels.values()):
@@ -698,10 +785,12 @@ class CallTracker:
         for journey in list(self._journeys.values()):
             journey.unseen = Reason.PBX_RESTARTED
             self._finish(journey, at)
-        self._graph = Graph()
+        self._graph, self._queues = Graph(), Queues()
 
     def _audited(self, event: ev.Audited) -> None:
         alive = {live.channel_id for live in event.channels}
+        for channel_id in alive & self._journeys.keys():
+            self._journeys[channel_id].heard = event.at
         for channel in list(self._graph.channels.values()):
             channel.absences = 0 if channel.channel_id in alive else channel.absences + 1
             if channel.absences >= _ABSENCES_TO_BE_GONE:

@@ -5,11 +5,18 @@ from typing import Any
 
 from pbx_bridge.core.aloud import conditions_aloud, duration_aloud
 from pbx_bridge.core.rules import Conditions, Situation
+from pbx_bridge.core.saying import Saying, say, say_n
+
+_NOTHING = say("nothing")
+_NO_NAME = say("a line without a name")
+_NO_COUNTRY = say("no country")
+_NOT_KNOWN = say("not known")
 
 
-def unmet(asked: Conditions, name: str, situation: Situation) -> str:
+def unmet(asked: Conditions, name: str, situation: Situation) -> Saying:
     """Say why a condition does not hold; `name` is that of its field (`Conditions.failing`)."""
-    return f"{_so(name, situation)} (asked: {conditions_aloud(_alone(asked, name))})"
+    wanted = conditions_aloud(_alone(asked, name))
+    return say("{so} (asked: {conditions})", so=_so(name, situation), conditions=wanted)
 
 
 def _alone(asked: Conditions, name: str) -> Conditions:
@@ -21,19 +28,31 @@ def _alone(asked: Conditions, name: str) -> Conditions:
     return Conditions(**given)
 
 
-def _so(name: str, own: Situation) -> str:
+def _so(name: str, own: Situation) -> Saying:
     """Say what is so; of what is read aloud as a condition that is enough."""
+    tags = say("they are tagged {tags}", tags=_listed(own.tags, _NOTHING))
+    missed = len(own.missed_at) + 1
     said = {
-        "lines": f"they called {_listed(own.line, 'a line without a name')}",
-        "queues": f"they were in {f'the queue {own.queue}' if own.queue else 'no queue'}",
-        "extensions": f"{_listed(own.extensions, 'no extension that is known')} rang",
-        "tags": f"they are tagged {_listed(own.tags, 'nothing')}",
-        "without_tags": f"they are tagged {_listed(own.tags, 'nothing')}",
-        "countries": f"their number is of {own.country or 'no country'}",
-        "crm_status": f"their status in the CRM is {own.crm_status or 'not known'}",
-        "calls": f"we missed {_counted(len(own.missed_at) + 1)} of theirs, however long ago",
-        "wait": f"they waited in queues for {duration_aloud(own.wait)}",
-        "ring": f"phones rang for {duration_aloud(own.ring)}",
+        "lines": say("they called {lines}", lines=_listed(own.line, _NO_NAME)),
+        "queues": say("they were in the queue {queues}", queues=own.queue)
+        if own.queue
+        else say("they were in no queue"),
+        "extensions": say("{extensions} rang", extensions=", ".join(sorted(own.extensions)))
+        if own.extensions
+        else say("no extension that is known rang"),
+        "tags": tags,
+        "without_tags": tags,
+        "countries": say("their number is of {countries}", countries=own.country or _NO_COUNTRY),
+        "crm_status": say(
+            "their status in the CRM is {status}", status=own.crm_status or _NOT_KNOWN
+        ),
+        "calls": say_n(
+            "we missed {n} call of theirs, however long ago",
+            "we missed {n} calls of theirs, however long ago",
+            missed,
+        ),
+        "wait": say("they waited in queues for {time}", time=duration_aloud(own.wait)),
+        "ring": say("phones rang for {time}", time=duration_aloud(own.ring)),
     }
     return said.get(name) or conditions_aloud(_as_it_is(name, own))
 
@@ -51,9 +70,5 @@ def _as_it_is(name: str, own: Situation) -> Conditions:
     return Conditions(**{name: given[name]})
 
 
-def _listed(names: frozenset[str], nothing: str) -> str:
+def _listed(names: frozenset[str], nothing: Saying) -> str:
     return ", ".join(sorted(names)) or nothing
-
-
-def _counted(calls: int) -> str:
-    return "1 call" if calls == 1 else f"{calls} calls"

@@ -11,6 +11,7 @@ from pbx_bridge.core.delivery import (
     SendResult,
     Uncertain,
 )
+from pbx_bridge.core.saying import say
 from pbx_bridge.gateways import _web
 from pbx_bridge.gateways._http_language import Settings, Success
 from pbx_bridge.gateways._http_news import parse_json
@@ -64,7 +65,9 @@ def _taken(reply: _web.Reply, document: Any, settings: Settings) -> SendResult:
         ref = at_path(document, settings.id_path) if settings.id_path is not None else ""
     if not isinstance(ref, str | int) or isinstance(ref, bool):
         where = settings.id_path or "an id"
-        return Uncertain(f"the gateway answered {reply.status} without {where}")
+        return Uncertain(
+            say("the gateway answered {status} without {where}", status=reply.status, where=where)
+        )
     price = settings.cost.of(document) if settings.cost is not None else None
     return Accepted(str(ref)[:LONGEST_QUOTE], price)
 
@@ -75,15 +78,23 @@ def _refusal(reply: _web.Reply, document: Any, settings: Settings) -> SendResult
     if rule.json_path is not None:
         said = at_path(document, rule.json_path)
         if said is MISSING:
-            return Uncertain(f"the gateway answered {reply.status} without {rule.json_path}")
+            return Uncertain(
+                say(
+                    "the gateway answered {status} without {json_path}",
+                    status=reply.status,
+                    json_path=rule.json_path,
+                )
+            )
         return None if _agrees(said, rule) else _refused(reply, document, settings)
     if reply.text is None:
-        return Uncertain(f"the gateway answered {reply.status} with no readable text")
+        return Uncertain(
+            say("the gateway answered {status} with no readable text", status=reply.status)
+        )
     if rule.body_matches is None or re.search(rule.body_matches, reply.text):
         return None
     if settings.error_body is not None and re.search(settings.error_body, reply.text):
         return _refused(reply, document, settings)
-    return Uncertain(f"the gateway answered {reply.status} with something else")
+    return Uncertain(say("the gateway answered {status} with something else", status=reply.status))
 
 
 def _refused(reply: _web.Reply, document: Any, settings: Settings) -> SendResult:
@@ -95,7 +106,7 @@ def _refused(reply: _web.Reply, document: Any, settings: Settings) -> SendResult
 
 
 def _meant(meaning: Meaning, code: str, reply: _web.Reply) -> SendResult:
-    words = f"the gateway answered {code}: {meaning.means}"
+    words = say("the gateway answered {status}: {words}", status=code, words=meaning.means)
     if meaning.later:
         return Deferred(words, reply.retry_after, code, busy=True)
     if meaning.unclear:
@@ -123,11 +134,14 @@ def _group(found: re.Match[str]) -> str:
 
 
 def _words(reply: _web.Reply, document: Any, settings: Settings) -> str:
-    words = f"the gateway answered {reply.status}"
+    words = say("the gateway answered {status}", status=reply.status)
     if 300 <= reply.status < 400:  # noqa: PLR2004 - HTTP
-        words += ", a redirect, which is not followed: correct the url"
+        words = say(
+            "the gateway answered {status}, a redirect, which is not followed: correct the url",
+            status=reply.status,
+        )
     said = scalar(document, settings.error_path)
     if not said and settings.error_body is not None:
         found = re.search(settings.error_body, reply.text or "")
         said = _group(found) if found is not None else ""
-    return words + (f": {quoted(said)}" if said else "")
+    return say("{said}: {words}", said=words, words=quoted(said)) if said else words

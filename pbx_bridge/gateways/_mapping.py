@@ -19,6 +19,7 @@ from pydantic_core import PydanticCustomError
 
 from pbx_bridge.core.delivery import Message
 from pbx_bridge.core.reply import Reply
+from pbx_bridge.core.text import storable
 from pbx_bridge.gateways._number import quoted
 from pbx_bridge.gateways._template import PLACEHOLDER, filled, require_known, strings
 from pbx_bridge.gateways._values import MISSING, Pattern, at_path
@@ -272,8 +273,7 @@ def _word(document: Any, paths: Paths, longest: int) -> str | None:
             continue
         if isinstance(found, bool) or not isinstance(found, str | int):
             return None
-        # Half a character (a lone surrogate) can be stored nowhere.
-        word = str(found).encode(errors="replace").decode()
+        word = storable(str(found))
         return word if len(word) <= longest else None
     return None
 

@@ -35,6 +35,9 @@ from aiosmpplib.protocol import (
 )
 from aiosmpplib.state import NPI, TON, PhoneNumber, SmppCommandStatus
 
+from pbx_bridge.core.saying import say
+from pbx_bridge.dialling import dial
+
 _HEADER = Struct("!IIII")
 _TLV = Struct("!HH")
 #: A message_payload has 64 KiB at most (SMPP 3.4, 5.3.2.32); longer is damage.
@@ -76,7 +79,7 @@ class Access:
     password: str = field(repr=False)
     system_type: str = ""
     tls: ssl.SSLContext | None = None
-    connect_timeout: float = 5.0
+    connect_timeout: float = 10.0
     keep_alive: float = 30.0  #: silence after which to ask whether anybody is there
     keep_alive_timeout: float = 10.0  #: how long that may go unanswered
 
@@ -155,9 +158,14 @@ class Session:
 
         """
         async with asyncio.timeout(access.connect_timeout):
-            reader, writer = await asyncio.open_connection(
+            sock = await dial(
                 access.host,
                 access.port,
+                resolve_within=access.connect_timeout * 0.8,  # the rest is to connect and bind
+                connect_within=access.connect_timeout,
+            )
+            reader, writer = await asyncio.open_connection(
+                sock=sock,
                 ssl=access.tls,
                 server_hostname=access.host if access.tls else None,
             )
@@ -174,7 +182,7 @@ class Session:
     async def run(self) -> str:
         """Read until the session ends; give the reason."""
         asking = asyncio.get_running_loop().create_task(self._keep_alive())  # ends with us
-        reason = "the watch was stopped"
+        reason: str = say("the watch was stopped")
         try:
             while True:
                 self._take(*await self._next())

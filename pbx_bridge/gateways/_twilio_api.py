@@ -17,6 +17,7 @@ from twilio.rest import Client  # type: ignore[import-untyped]
 from twilio.rest.api.v2010.account.message import MessageInstance  # type: ignore[import-untyped]
 
 from pbx_bridge.core.delivery import Blame, Deferred
+from pbx_bridge.core.saying import say
 from pbx_bridge.gateways import _web
 from pbx_bridge.gateways._number import quoted
 from pbx_bridge.gateways._twilio_codes import CREDENTIALS, MEANING
@@ -167,7 +168,7 @@ def unanswered(error: aiohttp.ClientError | Refused | TwilioException) -> Unansw
         case aiohttp.ClientError():
             return Unanswered(Deferred(_web.failure(error).reason))
         case _:
-            return Unanswered(Deferred("Twilio answered with no list of messages"))
+            return Unanswered(Deferred(say("Twilio answered with no list of messages")))
 
 
 def code_of(status: int, body: Any) -> str:
@@ -183,7 +184,9 @@ def words(status: int, body: Any) -> str:
     said = body.get("message") if isinstance(body, dict) else None
     quote = quoted(said) if isinstance(said, str) else ""
     plain = meaning.words if meaning is not None else quote
-    return f"Twilio answered {status}" + (f": {plain}" if plain else "")
+    if not plain:
+        return say("Twilio answered {status}", status=status)
+    return say("Twilio answered {status}: {words}", status=status, words=plain)
 
 
 def _json(text: str | None) -> Any:

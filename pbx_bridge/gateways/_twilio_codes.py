@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from pbx_bridge.core.delivery import Blame
+from pbx_bridge.core.saying import say
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,52 +48,58 @@ def _later(words: str, wait: timedelta | None = None) -> Meaning:
 
 MEANING: Mapping[str, Meaning] = {
     # The account, its numbers and its registrations: nothing goes out until somebody acts.
-    CREDENTIALS: _account("wrong account_sid, auth_token or api key, or the account is suspended"),
-    "21601": _account("from_number is not a number of this account that can send texts"),
-    "21606": _account("from_number is not a number of this account that can send texts"),
+    CREDENTIALS: _account(
+        say("wrong account_sid, auth_token or api key, or the account is suspended")
+    ),
+    "21601": _account(say("from_number is not a number of this account that can send texts")),
+    "21606": _account(say("from_number is not a number of this account that can send texts")),
     "21608": _account(
-        "a trial account texts verified numbers only, or the compliance profile is missing"
+        say("a trial account texts verified numbers only, or the compliance profile is missing")
     ),
-    "21609": _account("Twilio does not take public_url in [hooks] as an address to report to"),
-    "21659": _account("from_number is not a Twilio number"),
-    "21660": _account("from_number belongs to another account"),
-    "21703": _account("the messaging service has no number"),
-    "21704": _account("the messaging service has no number that fits"),
-    "30002": _account("the Twilio account is suspended"),
-    "30032": _account("the toll-free number is not verified"),
+    "21609": _account(say("Twilio does not take public_url in [hooks] as an address to report to")),
+    "21659": _account(say("from_number is not a Twilio number")),
+    "21660": _account(say("from_number belongs to another account")),
+    "21703": _account(say("the messaging service has no number")),
+    "21704": _account(say("the messaging service has no number that fits")),
+    "30002": _account(say("the Twilio account is suspended")),
+    "30032": _account(say("the toll-free number is not verified")),
     "30034": _account(
-        "the number is not registered for US business texting (A2P 10DLC), or not attached to the"
-        " messaging service of its campaign"
+        say(
+            "the number is not registered for US business texting (A2P 10DLC), or not "
+            "attached to the messaging service of its campaign"
+        )
     ),
-    "30040": _account("carriers there want the sender registered beforehand"),
-    "30041": _account("carriers in the United Kingdom want the sender registered"),
-    "30450": _account("blocked by Twilio as fraud (SMS pumping)"),
-    "30454": _account("Twilio limits this account until it has been looked at"),
+    "30040": _account(say("carriers there want the sender registered beforehand")),
+    "30041": _account(say("carriers in the United Kingdom want the sender registered")),
+    "30450": _account(say("blocked by Twilio as fraud (SMS pumping)")),
+    "30454": _account(say("Twilio limits this account until it has been looked at")),
     # This number, for good.
-    "21211": _number("not a valid number"),
-    "21614": _number("not a mobile number"),
-    "21635": _number("a landline"),
-    "30005": _number("unknown number"),
-    "30006": _number("a landline, or a carrier that cannot be reached"),
-    "21610": Meaning("this customer opted out (STOP)", Blame.OPTED_OUT),
+    "21211": _number(say("not a valid number")),
+    "21614": _number(say("not a mobile number")),
+    "21635": _number(say("a landline")),
+    "30005": _number(say("unknown number")),
+    "30006": _number(say("a landline, or a carrier that cannot be reached")),
+    "21610": Meaning(say("this customer opted out (STOP)"), Blame.OPTED_OUT),
     # This text.
     "21408": Meaning(
-        "config: this country is not enabled: Messaging Geo Permissions in the Twilio console"
+        say("config: this country is not enabled: Messaging Geo Permissions in the Twilio console")
     ),
-    "21612": Meaning("config: from_number cannot text this number; perhaps another of yours can"),
-    "30003": Meaning("the phone was off or out of reach; a later text may arrive"),
-    "30004": Meaning("blocked by the customer or the carrier"),
-    "30008": Meaning("not delivered, the carrier does not say why; a later text may arrive"),
-    "30036": Meaning("it could not be delivered in time"),
-    "30007": Meaning("filtered as spam by the carrier", Blame.FILTERED),
-    "14107": Meaning("more than 30 replies in 30 seconds: two machines talk", Blame.LOOP),
-    "30039": Meaning("Twilio takes the other side for a machine that answers", Blame.LOOP),
+    "21612": Meaning(
+        say("config: from_number cannot text this number; perhaps another of yours can")
+    ),
+    "30003": Meaning(say("the phone was off or out of reach; a later text may arrive")),
+    "30004": Meaning(say("blocked by the customer or the carrier")),
+    "30008": Meaning(say("not delivered, the carrier does not say why; a later text may arrive")),
+    "30036": Meaning(say("it could not be delivered in time")),
+    "30007": Meaning(say("filtered as spam by the carrier"), Blame.FILTERED),
+    "14107": Meaning(say("more than 30 replies in 30 seconds: two machines talk"), Blame.LOOP),
+    "30039": Meaning(say("Twilio takes the other side for a machine that answers"), Blame.LOOP),
     # Later: there is nothing wrong.
-    "20429": _later("too many requests at once"),
-    "21611": _later("too many texts wait for from_number"),
-    "30001": _later("too many texts wait at Twilio"),
-    "30022": _later("faster than carriers allow this number (A2P 10DLC)"),
-    "30026": _later("most of T-Mobile's daily limit is used up", NEXT_DAY),
-    "30027": _later("T-Mobile's daily limit is used up", NEXT_DAY),
-    "63038": _later("the account's daily limit is used up", NEXT_DAY),
+    "20429": _later(say("too many requests at once")),
+    "21611": _later(say("too many texts wait for from_number")),
+    "30001": _later(say("too many texts wait at Twilio")),
+    "30022": _later(say("faster than carriers allow this number (A2P 10DLC)")),
+    "30026": _later(say("most of T-Mobile's daily limit is used up"), NEXT_DAY),
+    "30027": _later(say("T-Mobile's daily limit is used up"), NEXT_DAY),
+    "63038": _later(say("the account's daily limit is used up"), NEXT_DAY),
 }

@@ -11,6 +11,7 @@ and the same receipt or reply twice does no harm.
 
 import hmac
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -34,6 +35,11 @@ JSON = "application/json"
 BODY_HASH = "bodySHA256"
 #: A message with ten pictures has some sixty.
 MOST_FIELDS = 500
+#: Twilio signs names and values with nothing between them. So whoever has a genuine request could
+#: make a field of the end of a value, or let an id swallow the field after it and be another one:
+#: names have nothing but these, and ids are no longer.
+NAME = re.compile(r"[A-Za-z0-9_]+", re.ASCII)
+LONGEST_ID = 34
 
 STATUS = "status"  #: below `/hooks/NAME`: what became of a message
 REPLY = "reply"  #: below `/hooks/NAME`: a message from a customer
@@ -92,7 +98,7 @@ def read(request: HookRequest, secrets: Secrets) -> HookAnswer:
             ref=_one_of(fields, "MessageSid", "SmsSid"),
             sender=fields.get("From", ""),
             recipient=fields.get("To", ""),
-            body=fields.get("Body", ""),
+            body=_body(fields),
             media=fields.get("NumMedia", ""),
             opt_out=fields.get("OptOutType", ""),
         )
@@ -115,6 +121,8 @@ def _proven(request: HookRequest, secrets: Secrets) -> tuple[Mapping[str, str], 
         if kind == JSON and not _is_hash_of(request.body, query.get(BODY_HASH, "")):
             raise Forged(f"JSON without its {BODY_HASH}")
         signed = MultiDict[str]() if kind == JSON else _pairs(text)
+        if not all(NAME.fullmatch(name) for name in signed):
+            raise Forged("a field has a name that none of Twilio's has")
         genuine = RequestValidator(secret).validate(
             request.url, signed, request.headers.get(SIGNATURE, ""), algorithm
         )
@@ -165,4 +173,13 @@ def _one_of(fields: Mapping[str, str], name: str, old_name: str) -> str:
     value = fields.get(name) or fields.get(old_name) or ""
     if not value:
         raise ValueError(f"a webhook without {name}")
+    if len(value) > LONGEST_ID:
+        raise Forged(f"a {name} longer than any of Twilio's")
     return value
+
+
+def _body(fields: Mapping[str, str]) -> str:
+    """Give the words, which may be none, but are always told."""
+    if "Body" not in fields:
+        raise ValueError("a message without Body")
+    return fields["Body"]

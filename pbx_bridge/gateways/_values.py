@@ -8,6 +8,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from pbx_bridge.core.delivery import Blame, Price
+from pbx_bridge.core.text import storable
 
 MISSING = object()
 #: Amounts and ids in a document are short.
@@ -103,7 +104,7 @@ def text_at(document: Any, path: str | None) -> str | None:
     found = at_path(document, path) if path is not None else MISSING
     if isinstance(found, bool) or not isinstance(found, str | int | float):
         return None
-    return str(found)
+    return storable(str(found))
 
 
 def scalar(document: Any, path: str | None) -> str:

@@ -11,13 +11,19 @@ import aiohttp
 from yarl import URL
 
 from pbx_bridge.core.delivery import Deferred, Uncertain
+from pbx_bridge.core.saying import say
 
 #: An answer of a gateway is short; a longer one is cut, and is no answer.
 LARGEST_BODY = 65536
 
 
-#: To connect and agree on TLS; less than a send may take.
+#: To connect to one address and agree on TLS; less than a send may take.
 CONNECT_SECONDS = 5.0
+#: To resolve the name and connect, of what a request may take in all: the rest is for the answer.
+#: So a name server that is silent never looks like a request of unknown fate.
+CONNECT_SHARE = 0.8
+#: Where nobody says what a request may take in all: a send may take ten seconds.
+LONGEST_CONNECT = 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +59,18 @@ def session() -> aiohttp.ClientSession:
     """
     return aiohttp.ClientSession(
         # The sender limits the whole; the connection has less, to know that nothing was sent.
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
+        timeout=_timeout(LONGEST_CONNECT),
         middlewares=[_never_again],
         connector=aiohttp.TCPConnector(force_close=True),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,  # a small body may unpack to a huge one
         skip_auto_headers={"Accept-Encoding"},
+    )
+
+
+def _timeout(connect: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(
+        total=None, connect=connect, sock_connect=min(CONNECT_SECONDS, connect)
     )
 
 
@@ -71,8 +83,11 @@ async def request(  # noqa: PLR0913 - the parts of a request
     params: Mapping[str, Any] | None = None,
     data: Any = None,
     largest: int = LARGEST_BODY,
+    within: float | None = None,
 ) -> Reply:
     """Make one request, without following redirects, and read at most `largest` bytes of answer.
+
+    `within` are the seconds in which the caller wants all of it, and sees to that.
 
     Raises:
         aiohttp.ClientError: see `failure`.
@@ -85,6 +100,7 @@ async def request(  # noqa: PLR0913 - the parts of a request
         params=params,
         data=data,
         allow_redirects=False,
+        timeout=_timeout(LONGEST_CONNECT if within is None else within * CONNECT_SHARE),
     ) as response:
         body = bytearray()
         async for chunk in response.content.iter_chunked(8192):
@@ -114,16 +130,22 @@ def failure(error: aiohttp.ClientError) -> Deferred | Uncertain:
     """
     match error:
         case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError():
-            return Deferred(f"no connection: {_words(error)}")
+            return Deferred(say("no connection: {words}", words=_words(error)))
         case aiohttp.InvalidURL():
-            return Deferred("no connection: the address is not valid")
+            return Deferred(say("no connection: the address is not valid"))
         case _:
-            return Uncertain(f"the connection broke after the request: {_words(error)}")
+            return Uncertain(
+                say("the connection broke after the request: {words}", words=_words(error))
+            )
 
 
 def _words(error: aiohttp.ClientError) -> str:
     if isinstance(error, BrokenConnection):
         return str(error)
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return "neither it nor the name server answered in time"
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return f"its name cannot be resolved: {error.os_error.strerror or error.os_error}"
     cause = getattr(error, "os_error", None) or getattr(error, "certificate_error", None)
     return f"{type(error).__name__}: {cause}" if cause is not None else type(error).__name__
 

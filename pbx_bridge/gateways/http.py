@@ -25,6 +25,7 @@ from pbx_bridge.core.delivery import (
     SendResult,
     Uncertain,
 )
+from pbx_bridge.core.saying import say
 from pbx_bridge.gateways import _signature, _web
 from pbx_bridge.gateways._http_answers import json_of, to_result
 from pbx_bridge.gateways._http_language import Settings
@@ -59,11 +60,16 @@ class Gateway(ports.Gateway, ports.ReceivesHooks, ports.Listens):
 
     async def send(self, message: Message) -> SendResult:
         if E164.fullmatch(message.to) is None:
-            return Rejected("not a number in E.164")
+            return Rejected(say("not a number in E.164"))
         if not self.settings.reaches(message):
-            return Rejected("not a number of North America, the gateway takes no other")
+            return Rejected(say("not a number of North America, the gateway takes no other"))
         if len(message.body) > self.settings.max_length:
-            return Rejected(f"longer than the {self.settings.max_length} characters it takes")
+            return Rejected(
+                say(
+                    "longer than the {max_length} characters it takes",
+                    max_length=self.settings.max_length,
+                )
+            )
         values = self.settings.values(message, self._hook_url())
         body, content_type = self.settings.encoded(values)
         headers = self._headers(values)
@@ -78,7 +84,9 @@ class Gateway(ports.Gateway, ports.ReceivesHooks, ports.Listens):
         except aiohttp.ClientError as error:
             return _web.failure(error)
         except TimeoutError:
-            return Uncertain(f"no answer within {self.settings.timeout:g} s")
+            return Uncertain(
+                say("no answer within {timeout} s", timeout=f"{self.settings.timeout:g}")
+            )
         return to_result(reply, self.settings)
 
     async def lookup(  # noqa: PLR0911 - an answer each
@@ -95,12 +103,16 @@ class Gateway(ports.Gateway, ports.ReceivesHooks, ports.Listens):
         except aiohttp.ClientError as error:
             return Deferred(_web.failure(error).reason)
         except TimeoutError:
-            return Deferred(f"no answer within {self.settings.timeout:g} s")
+            return Deferred(
+                say("no answer within {timeout} s", timeout=f"{self.settings.timeout:g}")
+            )
         if reply.status in NOT_FOUND:
             return Absent()
         document = json_of(reply.text)
         if reply.status not in range(200, 300) or document is None:
-            return Deferred(f"the gateway answered {reply.status}", reply.retry_after)
+            return Deferred(
+                say("the gateway answered {status}", status=reply.status), reply.retry_after
+            )
         found = at_path(document, asked.json_path)
         if not isinstance(found, str | int) or isinstance(found, bool) or str(found) in taken:
             return Absent()
@@ -190,7 +202,14 @@ class Gateway(ports.Gateway, ports.ReceivesHooks, ports.Listens):
         if self._session is None:
             raise RuntimeError("the gateway is used outside of its context")
         url = URL(where, encoded=True)
-        return await _web.request(self._session, method, url, headers=headers, data=body)
+        return await _web.request(
+            self._session,
+            method,
+            url,
+            headers=headers,
+            data=body,
+            within=self.settings.timeout,
+        )
 
 
 def _capabilities(settings: Settings, *, hooked: bool) -> Capabilities:

@@ -41,6 +41,7 @@ from pbx_bridge.core.delivery import (
     Uncertain,
 )
 from pbx_bridge.core.reply import Reply
+from pbx_bridge.core.saying import say
 from pbx_bridge.gateways import _mapping
 from pbx_bridge.gateways._mapping import Fate, Outcome
 from pbx_bridge.gateways._number import E164
@@ -239,18 +240,18 @@ class Gateway(ports.Gateway, ports.Listens):
         """Tell what it means for a text that there is no connection."""
         problem = self._problem
         if problem is None:
-            return Deferred("not connected to the broker yet")
+            return Deferred(say("not connected to the broker yet"))
         now = asyncio.get_running_loop().time()
         if self._refused_at is not None and now - self._refused_at >= REFUSED_SECONDS:
             return _refused(problem)
-        return Deferred(f"not connected to the broker: {problem}")
+        return Deferred(say("not connected to the broker: {problem}", problem=problem))
 
     # -- sending ----------------------------------------------------------------------------
 
     async def send(self, message: Message) -> SendResult:
         """Publish the text, and wait for what the modem's program says."""
         if E164.fullmatch(message.to) is None:
-            return Rejected("not a number in E.164")
+            return Rejected(say("not a number in E.164"))
         if not self._listening:
             return await self._send_alone(message)
         if self._connection is None:
@@ -276,7 +277,7 @@ class Gateway(ports.Gateway, ports.Listens):
             except BrokerProblem as problem:
                 return _refused(problem) if problem.refused else Deferred(str(problem))
             except (ConnectionLost, TimeoutError):
-                return Deferred("no connection to the broker: it does not answer in time")
+                return Deferred(say("no connection to the broker: it does not answer in time"))
             reading = asyncio.get_running_loop().create_task(self._read(connection, _tell_nobody))
             stack.push_async_callback(_stopped, reading)
             return await self._send_in_turn(connection, message)
@@ -287,7 +288,7 @@ class Gateway(ports.Gateway, ports.Listens):
         A result says which number and text it is about, and that may be two of ours.
         """
         if self._online is False:
-            return Deferred("the modem is offline")
+            return Deferred(say("the modem is offline"))
         if not self._in_turn:
             return await self._publish(connection, message)
         turn = self._turns.setdefault(message.to, asyncio.Lock())
@@ -295,7 +296,7 @@ class Gateway(ports.Gateway, ports.Listens):
             async with asyncio.timeout(TURN_SECONDS):
                 await turn.acquire()
         except TimeoutError:
-            return Deferred("another text to this number is on its way", busy=True)
+            return Deferred(say("another text to this number is on its way"), busy=True)
         try:
             return await self._publish(connection, message)
         finally:
@@ -323,7 +324,13 @@ class Gateway(ports.Gateway, ports.Listens):
                 return await attempt.answer
         except TimeoutError:
             what = "broker" if settings.result is None else "modem"
-            return Uncertain(f"the {what} did not answer within {settings.ack_seconds:g} s")
+            return Uncertain(
+                say(
+                    "the {what} did not answer within {ack_seconds} s",
+                    what=what,
+                    ack_seconds=f"{settings.ack_seconds:g}",
+                )
+            )
         finally:
             connection.lost.remove_done_callback(lost)
 
@@ -334,12 +341,18 @@ class Gateway(ports.Gateway, ports.Listens):
         code = confirmed.result()
         topic = self.settings.topic(self.settings.send)
         if code == broker.NO_SUBSCRIBERS:
-            attempt.settle(Deferred(f"the modem is offline: nobody listens to {topic}"))
+            attempt.settle(
+                Deferred(say("the modem is offline: nobody listens to {topic}", topic=topic))
+            )
         elif code == broker.NOT_AUTHORISED:
-            reason = f"the broker does not let us publish to {topic}; change its access list"
+            reason = say(
+                "the broker does not let us publish to {topic}; change its access list", topic=topic
+            )
             attempt.settle(Rejected(reason, blame=Blame.GATEWAY))
         elif code >= broker.FAILURE:
-            attempt.settle(Deferred(f"the broker did not take it: reason {code:#x}"))
+            attempt.settle(
+                Deferred(say("the broker did not take it: reason {code}", code=f"{code:#x}"))
+            )
         elif self.settings.result is None:
             attempt.settle(Accepted(""))
             return
@@ -498,7 +511,7 @@ class Gateway(ports.Gateway, ports.Listens):
 
 
 def _lost(attempt: _Attempt, _: object) -> None:
-    attempt.settle(Uncertain("the connection was lost before the modem answered"))
+    attempt.settle(Uncertain(say("the connection was lost before the modem answered")))
 
 
 def _refused(problem: BrokerProblem) -> Rejected:
@@ -509,9 +522,9 @@ def _as_answer(outcome: Outcome) -> SendResult:
     words = outcome.words or "no reason given"
     match outcome.fate:
         case Fate.REJECTED:
-            return Rejected(f"the modem refused: {words}")
+            return Rejected(say("the modem refused: {words}", words=words))
         case Fate.LATER:
-            return Deferred(f"the modem said later: {words}", busy=True)
+            return Deferred(say("the modem said later: {words}", words=words), busy=True)
         case Fate.ACCEPTED | Fate.DELIVERED | Fate.UNDELIVERED:
             return Accepted("")
 

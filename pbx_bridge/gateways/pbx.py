@@ -37,6 +37,7 @@ from pbx_bridge.core.delivery import (
     Uncertain,
 )
 from pbx_bridge.core.reply import Reply
+from pbx_bridge.core.saying import say
 from pbx_bridge.gateways._number import E164, quoted
 from pbx_bridge.ports import (
     Cursor,
@@ -183,7 +184,7 @@ class Gateway(ports.Gateway):
     async def send(self, message: Message) -> SendResult:
         """Have the PBX send it; what it answers means that it was handed over."""
         if E164.fullmatch(message.to) is None:
-            return Rejected("not a number in E.164")
+            return Rejected(say("not a number in E.164"))
         left = int((message.expires_at - self._around.now()).total_seconds() // 60)
         action = self._way.action(message, max(1, min(left, LONGEST_VALIDITY)))
         if isinstance(action, Rejected):
@@ -191,9 +192,11 @@ class Gateway(ports.Gateway):
         try:
             await self._open().act(action)
         except PbxUnreachable as problem:
-            return Deferred(f"the PBX is not connected: {problem}")
+            return Deferred(say("the PBX is not connected: {problem}", problem=problem))
         except PbxSilent as problem:
-            return Uncertain(f"the PBX was told, and did not answer: {problem}")
+            return Uncertain(
+                say("the PBX was told, and did not answer: {problem}", problem=problem)
+            )
         except PbxRefused as refusal:
             return self._way.refused(str(refusal))
         return Accepted("")  # neither way has an id that lasts
@@ -271,9 +274,14 @@ class _MessageSend:
     def action(self, message: Message, _minutes: int) -> Mapping[str, str] | Rejected:
         body = message.body.encode()
         if len(body) > BODY_ROOM:
-            return Rejected(f"longer than the {BODY_ROOM} octets that AMI takes in one message")
+            return Rejected(
+                say(
+                    "longer than the {body_room} octets that AMI takes in one message",
+                    body_room=BODY_ROOM,
+                )
+            )
         if b"\0" in body:
-            return Rejected("a NUL in the text, at which Asterisk would end it")
+            return Rejected(say("a NUL in the text, at which Asterisk would end it"))
         settings = self._settings
         headers = {
             "Destination": fill(settings.destination, message.to),
@@ -291,17 +299,21 @@ class _MessageSend:
             case "Message failed to send.":
                 # No such endpoint, or none of its contacts is registered: a phone may come back.
                 return Deferred(
-                    "Asterisk could not hand it over: no such endpoint in destination, or it is"
-                    " not reachable now (its log says which)"
+                    say(
+                        "Asterisk could not hand it over: no such endpoint in destination, or it"
+                        " is not reachable now (its log says which)"
+                    )
                 )
             case "Message technology not found.":
                 return Rejected(
-                    "Asterisk cannot send to such a destination: its module is not loaded"
-                    " (res_pjsip_messaging for pjsip:, chan_quectel for mobile:)",
+                    say(
+                        "Asterisk cannot send to such a destination: its module is not loaded "
+                        "(res_pjsip_messaging for pjsip:, chan_quectel for mobile:)"
+                    ),
                     blame=Blame.GATEWAY,
                 )
             case _:
-                return Rejected(f"Asterisk refused it: {quoted(words)}")
+                return Rejected(say("Asterisk refused it: {words}", words=quoted(words)))
 
 
 class _Dongle:
@@ -328,9 +340,14 @@ class _Dongle:
     def action(self, message: Message, minutes: int) -> Mapping[str, str] | Rejected:
         text = message.body.translate(_ESCAPES)
         if len(text.encode()) > TEXT_ROOM:
-            return Rejected(f"longer than the {TEXT_ROOM} octets that AMI takes in one message")
+            return Rejected(
+                say(
+                    "longer than the {text_room} octets that AMI takes in one message",
+                    text_room=TEXT_ROOM,
+                )
+            )
         if "\0" in text:
-            return Rejected("a NUL in the text, at which Asterisk would end it")
+            return Rejected(say("a NUL in the text, at which Asterisk would end it"))
         return {
             "Action": self.name,
             "Device": self._settings.device,
@@ -346,12 +363,14 @@ class _Dongle:
         if words == "Permission denied":
             return Rejected(self.forbidden, blame=Blame.GATEWAY)
         if words.startswith("Invalid/unknown command"):
-            return Rejected("chan_dongle is not loaded", blame=Blame.GATEWAY)
+            return Rejected(say("chan_dongle is not loaded"), blame=Blame.GATEWAY)
         if "Invalid destination number" in words:
-            return Rejected(f"chan_dongle refused the number: {said}", blame=Blame.NUMBER)
+            return Rejected(
+                say("chan_dongle refused the number: {said}", said=said), blame=Blame.NUMBER
+            )
         if "evice" in words:  # not found, disconnected, not initialized, not registered
-            return Deferred(f"the modem cannot send now: {said}")
-        return Rejected(f"chan_dongle refused it: {said}")
+            return Deferred(say("the modem cannot send now: {said}", said=said))
+        return Rejected(say("chan_dongle refused it: {said}", said=said))
 
     def _received(self, headers: Mapping[str, str]) -> Reply | None:
         sender, body = headers.get("From", ""), _decoded(headers.get("Message", ""))
@@ -372,9 +391,11 @@ def reported(headers: Mapping[str, str]) -> Receipt | None:
         return None
     match headers.get("Type"):
         case "0" if success:
-            return Receipt(key=key, state=State.ACCEPTED, detail="sent by the modem")
+            return Receipt(key=key, state=State.ACCEPTED, detail=say("sent by the modem"))
         case "0":
-            return Receipt(key=key, state=State.UNDELIVERED, detail="the modem could not send it")
+            return Receipt(
+                key=key, state=State.UNDELIVERED, detail=say("the modem could not send it")
+            )
         case "1":
             # TP-Status of each part (3GPP TS 23.040, 9.2.3.15), in decimal: `000,070,`
             codes = headers.get("Report", "").strip(",")[:100]
@@ -384,7 +405,7 @@ def reported(headers: Mapping[str, str]) -> Receipt | None:
                 key=key,
                 state=State.UNDELIVERED,
                 code=codes,
-                detail="the network could not deliver it (TP-Status of each part)",
+                detail=say("the network could not deliver it (TP-Status of each part)"),
             )
         case _:
             return None

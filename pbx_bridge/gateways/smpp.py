@@ -39,6 +39,7 @@ from pbx_bridge.core.delivery import (
     Uncertain,
 )
 from pbx_bridge.core.reply import Reply
+from pbx_bridge.core.saying import say
 from pbx_bridge.gateways._number import E164, quoted
 from pbx_bridge.ports import Cursor, GatewayProblem, News, Tell
 from pbx_bridge.secret import Secret
@@ -72,15 +73,18 @@ LATER: Mapping[int, bool] = {
 }
 #: Other refusals that are not about the text itself, and what they mean for the office.
 MEANING: Mapping[int, tuple[Blame, str]] = {
-    0x0A: (Blame.GATEWAY, "source is not a sender of this account"),
-    0x0B: (Blame.NUMBER, "not a number that can be texted"),
-    0x0D: (Blame.GATEWAY, "bind failed: check system_id and password, and that the account is on"),
-    0x0E: (Blame.GATEWAY, "wrong password"),
-    0x0F: (Blame.GATEWAY, "wrong system_id"),
-    0x15: (Blame.GATEWAY, "wrong service_type"),
-    0x48: (Blame.GATEWAY, "wrong source_ton"),
-    0x49: (Blame.GATEWAY, "wrong source_npi"),
-    0x53: (Blame.GATEWAY, "wrong system_type"),
+    0x0A: (Blame.GATEWAY, say("source is not a sender of this account")),
+    0x0B: (Blame.NUMBER, say("not a number that can be texted")),
+    0x0D: (
+        Blame.GATEWAY,
+        say("bind failed: check system_id and password, and that the account is on"),
+    ),
+    0x0E: (Blame.GATEWAY, say("wrong password")),
+    0x0F: (Blame.GATEWAY, say("wrong system_id")),
+    0x15: (Blame.GATEWAY, say("wrong service_type")),
+    0x48: (Blame.GATEWAY, say("wrong source_ton")),
+    0x49: (Blame.GATEWAY, say("wrong source_npi")),
+    0x53: (Blame.GATEWAY, say("wrong system_type")),
 }
 _CREDENTIALS = frozenset({0x0D, 0x0E, 0x0F, 0x53})
 NAMES: Mapping[int, str] = {
@@ -265,14 +269,14 @@ class Gateway(ports.Gateway):
     async def send(self, message: Message) -> SendResult:  # noqa: PLR0911 - an answer each
         """Hand in the parts, the first alone, and wait for the SMSC's answers."""
         if E164.fullmatch(message.to) is None:
-            return Rejected("not a number in E.164")
+            return Rejected(say("not a number in E.164"))
         if not message.body:
-            return Rejected("an empty text")
+            return Rejected(say("an empty text"))
         session = await self._ready()
         if session is None:
             if self._refused:
                 return Rejected(self._problem, blame=Blame.GATEWAY)
-            return Deferred(f"no session with the SMSC: {self._problem}")
+            return Deferred(say("no session with the SMSC: {problem}", problem=self._problem))
         parts = self._parts(message)
         ids: list[str] = []
         until = asyncio.get_running_loop().time() + ANSWER
@@ -286,7 +290,12 @@ class Gateway(ports.Gateway):
             if isinstance(result, Accepted):
                 ids.append(result.gateway_ref)
             else:
-                reason = f"{len(ids)} of {len(parts)} parts were taken, then: {result.reason}"
+                reason = say(
+                    "{taken} of {n} parts were taken, then: {why}",
+                    taken=len(ids),
+                    n=len(parts),
+                    why=result.reason,
+                )
                 return Uncertain(reason)
         if len(ids) > 1:
             self._remember(ids)
@@ -426,15 +435,15 @@ class Gateway(ports.Gateway):
                     self._window.release()
                     raise
         except TimeoutError:
-            return Deferred("the SMSC is slow: too many parts wait for it", busy=True)
+            return Deferred(say("the SMSC is slow: too many parts wait for it"), busy=True)
         try:
             answer = await session.submit(part, max(0.0, until - now()))
         except self._smpp.NotSent as problem:
-            return Deferred(f"no session with the SMSC: {problem}")
+            return Deferred(say("no session with the SMSC: {problem}", problem=problem))
         except self._smpp.Lost as problem:
-            return Uncertain(f"the session ended before the answer: {problem}")
+            return Uncertain(say("the session ended before the answer: {problem}", problem=problem))
         except TimeoutError:
-            return Uncertain("the SMSC did not answer in time")
+            return Uncertain(say("the SMSC did not answer in time"))
         finally:
             self._window.release()
         return self._result(answer)
@@ -452,7 +461,7 @@ class Gateway(ports.Gateway):
         if answer.command == self._smpp.SUBMIT_SM_RESP and answer.status == self._smpp.OK:
             return Accepted(self._of_answer(answer.message_id))
         if answer.status == self._smpp.OK:
-            return Uncertain("the SMSC answered something else than it was asked")
+            return Uncertain(say("the SMSC answered something else than it was asked"))
         return refused(answer.status)
 
     # -- receipts -----------------------------------------------------------------------------
@@ -543,7 +552,7 @@ class Gateway(ports.Gateway):
             return None
         error = _RECEIPT_ERROR.search(said)
         code = error[1][:20] if error and error[1].strip("0") else ""
-        detail = "" if state is State.DELIVERED else f"the SMSC says {name}"
+        detail = "" if state is State.DELIVERED else say("the SMSC says {name}", name=name)
         return self._receipt(self._of_receipt(message_id[:64]), state, code, detail)
 
     def _decoded(self, data_coding: int, data: bytes) -> str | None:
@@ -561,14 +570,21 @@ def refused(status: int) -> Rejected | Deferred:
     """Tell what a refusal by the SMSC means; it sent nothing."""
     code = NAMES.get(status, f"0x{status:08x}")
     if status in LATER:
-        return Deferred(f"the SMSC refused it for now: {_words(status)}", None, code, LATER[status])
+        return Deferred(
+            say("the SMSC refused it for now: {words}", words=_words(status)),
+            None,
+            code,
+            LATER[status],
+        )
     blame, _ = MEANING.get(status, (Blame.MESSAGE, ""))
-    return Rejected(f"the SMSC refused it: {_words(status)}", code, blame)
+    return Rejected(say("the SMSC refused it: {words}", words=_words(status)), code, blame)
 
 
 def _words(status: int) -> str:
     name = NAMES.get(status, f"status 0x{status:08x}")
-    return f"{MEANING[status][1]} ({name})" if status in MEANING else name
+    if status not in MEANING:
+        return name
+    return say("{words} ({name})", words=MEANING[status][1], name=name)
 
 
 def in_decimal(message_id: str, base: int) -> str:

@@ -39,6 +39,8 @@ from pbx_bridge.core.delivery import (
     SendResult,
     Uncertain,
 )
+from pbx_bridge.core.saying import say
+from pbx_bridge.dialling import dial
 from pbx_bridge.gateways import _mail
 from pbx_bridge.gateways._number import quoted
 from pbx_bridge.ports import GatewayProblem
@@ -49,6 +51,8 @@ PORTS = {"starttls": 587, "tls": 465, "none": 25}
 #: Of the time for a mail, so much may pass before its final dot: the answer needs some too, and
 #: the sender, who gives up after the same time, must not take what is certain for uncertain.
 BEFORE_THE_DOT = 0.8
+#: Of the time for that: how much the name server may take.
+RESOLVE_SHARE = 0.8
 #: A mail is longer than a text, but no novel.
 LONGEST_BODY = 20_000
 
@@ -126,13 +130,13 @@ def _is_near(host: str) -> bool:
 class _Step(StrEnum):
     """What is being said when the server says no."""
 
-    GREETING = "on connecting"
-    HELLO = "to EHLO"
-    STARTTLS = "to STARTTLS"
-    LOGIN = "to the login"
-    SENDER = "to the sender's address"
-    RECIPIENT = "to the recipient's address"
-    MAIL = "to the mail"
+    GREETING = say("on connecting")
+    HELLO = say("to EHLO")
+    STARTTLS = say("to STARTTLS")
+    LOGIN = say("to the login")
+    SENDER = say("to the sender's address")
+    RECIPIENT = say("to the recipient's address")
+    MAIL = say("to the mail")
 
 
 class _Ended(Exception):  # noqa: N818 - carries a result out of the dialogue
@@ -172,28 +176,32 @@ class Gateway(ports.Gateway):
         """Hand one mail to the server."""
         to = _mail.address(message.to)
         if to is None:
-            return Rejected("not an e-mail address", blame=Blame.NUMBER)
+            return Rejected(say("not an e-mail address"), blame=Blame.NUMBER)
         if to.rpartition("@")[2] in _mail.CARRIERS:
             return Rejected(
-                "a carrier's e-mail-to-text address, which is shut down or unreliable; send a text",
+                say(
+                    "a carrier's e-mail-to-text address, which is shut down or unreliable; send a "
+                    "text"
+                ),
                 blame=Blame.NUMBER,
             )
         letter = self._letter(message, to)
         # With a recording it has megabytes, which take their time to be encoded, and to be sent.
         mail = await asyncio.to_thread(letter.as_bytes)
         client = self._client()
+        before = self.settings.timeout * BEFORE_THE_DOT
         try:
             try:
-                async with asyncio.timeout(self.settings.timeout * BEFORE_THE_DOT):
-                    await self._open(client)
+                async with asyncio.timeout(before):
+                    await self._open(client, before)
                     await self._announce(client, to)
                     written = _write(client, mail)
             except TimeoutError:
-                return Deferred("the mail server did not answer in time; nothing was sent")
+                return Deferred(say("the mail server did not answer in time; nothing was sent"))
             except _Ended as end:
                 return end.result
             if not written:
-                return Deferred("the mail server closed the connection; nothing was sent")
+                return Deferred(say("the mail server closed the connection; nothing was sent"))
             on_the_way = seconds_to_send(message.attachments)
             return await self._verdict(client, letter.message_id, on_the_way)
         finally:
@@ -208,7 +216,7 @@ class Gateway(ports.Gateway):
         client = self._client()
         try:
             async with asyncio.timeout(self.settings.timeout):
-                await self._open(client)
+                await self._open(client, self.settings.timeout)
                 secured = client.get_transport_info("cipher")
                 await client.noop()
         except TimeoutError:
@@ -253,8 +261,8 @@ class Gateway(ports.Gateway):
             timeout=None,  # the whole is limited
         )
 
-    async def _open(self, client: aiosmtplib.SMTP) -> None:
-        """Come to where mail may be sent.
+    async def _open(self, client: aiosmtplib.SMTP, within: float) -> None:
+        """Come to where mail may be sent. All that it is part of has `within` seconds.
 
         Raises:
             _Ended: the server cannot be reached, or refuses.
@@ -262,7 +270,16 @@ class Gateway(ports.Gateway):
         """
         step = _Step.GREETING
         try:
-            await client.connect()
+            if client.hostname is None or client.port is None:  # both are set in `_client`
+                raise RuntimeError("the mail server has no address")
+            # Here, as the library tries one address after the other, for as long as each takes.
+            sock = await dial(
+                client.hostname,
+                client.port,
+                resolve_within=within * RESOLVE_SHARE,
+                connect_within=within,
+            )
+            await client.connect(sock=sock, port=None)
             client.local_hostname = _own_name(client)
             step = _Step.HELLO
             await client.ehlo()
@@ -271,8 +288,10 @@ class Gateway(ports.Gateway):
                 if not client.supports_extension("starttls"):
                     raise _Ended(
                         Rejected(
-                            "the mail server offers no STARTTLS here; with security = "
-                            '"tls" its port is mostly 465',
+                            say(
+                                "the mail server offers no STARTTLS here; with security = "
+                                '"tls" its port is mostly 465'
+                            ),
                             blame=Blame.GATEWAY,
                         )
                     )
@@ -289,7 +308,7 @@ class Gateway(ports.Gateway):
         """Log in, once: the library would try a wrong password by every method that there is."""
         username, password = self.settings.username, self.settings.password
         if username is None or password is None:  # excluded by the validator
-            raise _Ended(Rejected("give username and password", blame=Blame.GATEWAY))
+            raise _Ended(Rejected(say("give username and password"), blame=Blame.GATEWAY))
         encrypted = client.get_transport_info("sslcontext") is not None
         methods = {
             "plain": client.auth_plain,
@@ -338,16 +357,16 @@ class Gateway(ports.Gateway):
                     raise aiosmtplib.SMTPServerDisconnected("closed")
                 code, text = await client.protocol.read_response()
         except TimeoutError:
-            return Uncertain("the mail server did not say whether it took the mail")
+            return Uncertain(say("the mail server did not say whether it took the mail"))
         except aiosmtplib.SMTPResponseException:
-            return Uncertain("the mail server answered nonsense after the mail")
+            return Uncertain(say("the mail server answered nonsense after the mail"))
         except (aiosmtplib.SMTPException, OSError):
-            return Uncertain("the connection broke after the mail was written")
+            return Uncertain(say("the connection broke after the mail was written"))
         if 200 <= code < 300:  # noqa: PLR2004 - RFC 5321
             return Accepted(message_id)
         if 400 <= code < 600:  # noqa: PLR2004 - RFC 5321
             return _answer(_Step.MAIL, code, text)
-        return Uncertain(f"the mail server answered {code} after the mail")
+        return Uncertain(say("the mail server answered {code} after the mail", code=code))
 
     def _place(self) -> str:
         return f"{self.settings.host}:{self.settings.port or PORTS[self.settings.security]}"
@@ -385,24 +404,38 @@ def _refusal(step: _Step, error: Exception) -> Rejected | Deferred:
 def _words(error: Exception) -> str:  # noqa: PLR0911 - one for each
     match error:
         case aiosmtplib.SMTPResponseException():
-            return f"answered {error.code}: {_said(error.message)}"
+            return say("answered {code}: {words}", code=error.code, words=_said(error.message))
         case ssl.SSLCertVerificationError():
-            return f"its certificate is not trusted: {error.verify_message}"
+            return say(
+                "its certificate is not trusted: {verify_message}",
+                verify_message=error.verify_message,
+            )
         case ssl.SSLError():
-            return f"no agreement on TLS: {error.reason or 'handshake failed'}"
+            return say("no agreement on TLS: {words}", words=error.reason or "handshake failed")
         case aiosmtplib.SMTPConnectError() if isinstance(error.__cause__, ssl.SSLError):
             return _words(error.__cause__)
         case aiosmtplib.SMTPConnectError() if isinstance(error.__cause__, OSError):
-            return f"no connection: {error.__cause__.strerror or type(error.__cause__).__name__}"
+            return say(
+                "no connection: {words}",
+                words=error.__cause__.strerror or type(error.__cause__).__name__,
+            )
         case aiosmtplib.SMTPServerDisconnected():
-            return "the mail server closed the connection"
+            return say("the mail server closed the connection")
+        case TimeoutError():
+            return say("no connection: it does not answer")
+        case OSError():
+            return say("no connection: {words}", words=error.strerror or type(error).__name__)
         case _:
-            return f"no connection: {type(error).__name__}"
+            return say("no connection: {words}", words=type(error).__name__)
 
 
 def _answer(step: _Step, code: int, text: str) -> Rejected | Deferred:
     """Tell what a refusal means, by what it answers to (RFC 5321, and RFC 3463 for x.y.z)."""
-    words = f"the mail server answered {code} {step}: {_said(text)}".rstrip(": ")
+    words = say("the mail server answered {code} {step}", code=code, step=step)
+    if said := _said(text).rstrip(": "):
+        words = say(
+            "the mail server answered {code} {step}: {words}", code=code, step=step, words=said
+        )
     if 500 <= code < 600:  # noqa: PLR2004 - RFC 5321
         return Rejected(words, str(code), _blame(step, code, text))
     # Greylisting and limits come after the greetings: then the server works.

@@ -32,6 +32,7 @@ from pbx_bridge.core.delivery import (
     SendResult,
     Uncertain,
 )
+from pbx_bridge.core.saying import say
 from pbx_bridge.gateways import _twilio_api as api
 from pbx_bridge.gateways import _twilio_hooks as hooks
 from pbx_bridge.gateways import _web
@@ -157,7 +158,7 @@ class Gateway(ports.Gateway, ports.Listens, ports.ReceivesHooks):
     async def send(self, message: Message) -> SendResult:
         """Create the message; Twilio drops it when it would come too late."""
         if E164.fullmatch(message.to) is None:
-            return Rejected("not a number in E.164")
+            return Rejected(say("not a number in E.164"))
         left = int((message.expires_at - self._around.now()).total_seconds())
         wanted: dict[str, Any] = {
             "to": message.to,
@@ -265,7 +266,7 @@ def to_result(status: int, body: Any, retry_after: timedelta | None = None) -> S
     if 200 <= status < 300:  # noqa: PLR2004 - HTTP
         if isinstance(sid, str) and sid:
             return Accepted(sid)
-        return Uncertain(f"Twilio answered {status} without a message id")
+        return Uncertain(say("Twilio answered {status} without a message id", status=status))
     code, words = api.code_of(status, body), api.words(status, body)
     if not 400 <= status < 500 or status == TIMEOUT_STATUS:  # noqa: PLR2004 - HTTP
         return Uncertain(words)

@@ -24,6 +24,7 @@ from sqlalchemy import (
 
 from pbx_bridge.core.call import Disposition
 from pbx_bridge.core.reply import Meaning
+from pbx_bridge.store import suppression
 from pbx_bridge.store.consents import ConsentKind
 from pbx_bridge.store.schema import booking, call, consent, correspondent, outbound_call, reply
 
@@ -61,7 +62,7 @@ def _learned(column: ColumnElement[Any]) -> ColumnElement[Any]:
 # Made once: see calls.py.
 _COLUMNS = (
     select(case((consent.c.kind == ConsentKind.OPT_OUT.value, consent.c.at)))
-    .where(consent.c.address == bindparam("address"))
+    .where(consent.c.address.in_((bindparam("address"), bindparam("erased"))))
     .order_by(consent.c.id.desc())
     .limit(1)
     .scalar_subquery()
@@ -119,6 +120,16 @@ _MISSED = (
     .order_by(call.c.began.desc())
     .limit(bindparam("most"))
 )
+_HEARD: Statement = select(
+    select(func.max(call.c.began))
+    .where(call.c.caller_e164 == bindparam("address"), call.c.began >= bindparam("since"))
+    .scalar_subquery()
+    .label("called_at"),
+    select(func.max(reply.c.received_at))
+    .where(reply.c.sender_e164 == bindparam("address"), reply.c.received_at >= bindparam("since"))
+    .scalar_subquery()
+    .label("wrote_at"),
+)
 _LATER: Statement = select(*_COLUMNS)
 _CALLER: Statement = select(
     *_COLUMNS,
@@ -128,7 +139,7 @@ _CALLER: Statement = select(
 )
 
 #: Every statement here, for a test that none of them goes through a whole table.
-STATEMENTS = {"later": _LATER, "caller": _CALLER, "missed": _MISSED}
+STATEMENTS = {"later": _LATER, "caller": _CALLER, "missed": _MISSED, "heard": _HEARD}
 
 
 def caller(tx: Connection, e164: str, national_significant_number: str, began: datetime) -> Known:
@@ -142,6 +153,7 @@ def caller(tx: Connection, e164: str, national_significant_number: str, began: d
         _CALLER,
         {
             "address": e164,
+            "erased": suppression.stand_in(tx, e164),
             "since": began,
             "dialled_since": began - DIALLED_WITHIN,
             # Every number ends with nothing, or with a %.
@@ -153,7 +165,15 @@ def caller(tx: Connection, e164: str, national_significant_number: str, began: d
 
 def recipient(tx: Connection, address: str, since: datetime) -> Known:
     """Give what is known of whom a text is for that was queued then; strangers or not."""
-    return _known(tx.execute(_LATER, {"address": address, "since": since}).one())
+    erased = suppression.stand_in(tx, address)
+    asked = {"address": address, "erased": erased, "since": since}
+    return _known(tx.execute(_LATER, asked).one())
+
+
+def heard(tx: Connection, e164: str, since: datetime) -> datetime | None:
+    """Give when somebody last called or wrote to us, at or after `since`: then they were awake."""
+    row = tx.execute(_HEARD, {"address": e164, "since": since}).one()
+    return max((at for at in (row.called_at, row.wrote_at) if at is not None), default=None)
 
 
 def missed(tx: Connection, e164: str, now: datetime, except_row: int) -> list[datetime]:

@@ -20,14 +20,17 @@ from pbx_bridge.core.call import (
     StepKind,
 )
 from pbx_bridge.core.delivery import State
-from pbx_bridge.store import followups, receipts, recordings, replies
+from pbx_bridge.store import consents, followups, ladders, receipts, recordings, replies
 from pbx_bridge.store import messages as stored_messages
+from pbx_bridge.store.consents import ConsentRecord
 from pbx_bridge.store.followups import FollowUpRecord, StepRecord
+from pbx_bridge.store.ladders import LadderRecord
+from pbx_bridge.store.paging import Mark, before
 from pbx_bridge.store.receipts import ReceiptRecord
 from pbx_bridge.store.recordings import RecordingRecord
 from pbx_bridge.store.replies import ReplyRecord
 from pbx_bridge.store.schema import call as table
-from pbx_bridge.store.schema import decision, message, outbound_call
+from pbx_bridge.store.schema import contact, contact_number, decision, message, outbound_call
 from pbx_bridge.store.schema import step as timeline
 
 #: A call that seems to live for longer is one whose end was missed.
@@ -123,6 +126,8 @@ class Explanation:
     replies: tuple[ReplyRecord, ...]  #: what the caller wrote to them
     follow_ups: tuple[tuple[FollowUpRecord, tuple[StepRecord, ...]], ...] = ()  #: that it began
     recording: RecordingRecord | None  #: of the message that the caller left
+    consents: tuple[ConsentRecord, ...] = ()  #: what the caller said of texts by keys
+    ladders: tuple[LadderRecord, ...] = ()  #: whom the PBX phoned because of it
 
 
 def begin(tx: Connection, pbx: str, boot: str, call: Call, caller_e164: str | None) -> int:
@@ -343,23 +348,68 @@ def recent(  # noqa: PLR0913 - the filters of a listing
     *,
     limit: int,
     since: datetime | None = None,
+    until: datetime | None = None,
     caller: str | None = None,
+    text: str | None = None,
     line: str | None = None,
     disposition: Disposition | None = None,
+    reason: Reason | None = None,
+    mark: Mark | None = None,
 ) -> list[CallRecord]:
-    """Give the newest calls first. `caller` is a number in E.164 or as the PBX gave it."""
+    """Give the newest calls first, from below `mark` on, that began from `since` to before `until`.
+
+    `caller` is a number in E.164 or as the PBX gave it; `text` what somebody typed to find a
+    caller: some digits of the number, or part of the name as the caller or the office has it.
+    """
     conditions: list[ColumnElement[bool]] = []
     if since is not None:
         conditions.append(table.c.began >= since)
+    if until is not None:
+        conditions.append(table.c.began < until)
+    if text is not None:
+        conditions.append(_about(text))
     if caller is not None:
-        conditions.append(or_(table.c.caller_e164 == caller, table.c.caller_raw == caller))
+        as_given = table.c.caller_raw == caller
+        if caller.startswith("+"):  # as the PBX gave it, it was read: then an index leads there
+            as_given &= table.c.caller_e164.is_(None)
+        conditions.append(or_(table.c.caller_e164 == caller, as_given))
     if line is not None:
         conditions.append(table.c.line == line)
     if disposition is not None:
         conditions.append(table.c.disposition == disposition.value)
         conditions.append(table.c.ended.is_not(None))
+    if reason is not None:
+        conditions.append(table.c.reason == reason.value)
+        conditions.append(table.c.ended.is_not(None))
     query = _records().where(*conditions).order_by(table.c.began.desc(), table.c.id.desc())
+    query = before(query, table.c.began, table.c.id, mark)
     return [_record(row) for row in tx.execute(query.limit(limit))]
+
+
+def lines(tx: Connection, among: int = 1000) -> list[str]:
+    """Name the lines, as the PBX says them, that the newest calls came in by."""
+    newest = select(table.c.line).order_by(table.c.began.desc()).limit(among).subquery()
+    return sorted(line for line in tx.execute(select(newest.c.line).distinct()).scalars() if line)
+
+
+def _about(text: str) -> ColumnElement[bool]:
+    """Look for a caller by what somebody typed."""
+    digits = "".join(letter for letter in text if letter.isascii() and letter.isdigit())
+    if digits and not any(letter.isalpha() for letter in text):
+        # 0171 stands for what E.164 writes as +49171.
+        local = digits.lstrip("0") or digits
+        return or_(table.c.caller_e164.contains(local), table.c.caller_raw.contains(digits))
+    known = (
+        select(contact_number.c.number)
+        .join(contact, contact.c.id == contact_number.c.contact)
+        .where(
+            or_(
+                contact.c.name.icontains(text, autoescape=True),
+                contact.c.company.icontains(text, autoescape=True),
+            )
+        )
+    )
+    return or_(table.c.caller_name.icontains(text, autoescape=True), table.c.caller_e164.in_(known))
 
 
 def pbx_of(tx: Connection, row_id: int) -> str:
@@ -372,6 +422,11 @@ def of_numbers(tx: Connection, numbers: Sequence[str], *, limit: int) -> list[Ca
     query = _records().where(table.c.caller_e164.in_(numbers))
     query = query.order_by(table.c.began.desc(), table.c.id.desc()).limit(limit)
     return [_record(row) for row in tx.execute(query)]
+
+
+def of_rows(tx: Connection, row_ids: Collection[int]) -> list[CallRecord]:
+    """Give some calls."""
+    return [_record(row) for row in tx.execute(_records().where(table.c.id.in_(row_ids)))]
 
 
 def find(tx: Connection, ref: int | str) -> CallRecord | None:
@@ -429,11 +484,13 @@ def explanation(tx: Connection, row_id: int) -> Explanation | None:
         attempts=tuple(stored_messages.attempts_of(tx, ids)),
         receipts=tuple(receipts.of_messages(tx, ids)),
         replies=tuple(replies.of_messages(tx, ids)),
+        ladders=tuple(ladders.of_call(tx, row_id)),
         follow_ups=tuple(
             (one, tuple(followups.steps_of(tx, one.row_id)))
             for one in followups.of_call(tx, row_id)
         ),
         recording=recordings.of_call(tx, row_id),
+        consents=tuple(consents.of_call(tx, row_id)),
     )
 
 

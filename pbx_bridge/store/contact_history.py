@@ -10,8 +10,9 @@ from sqlalchemy import Connection, Select, bindparam, select
 
 from pbx_bridge.core.delivery import State
 from pbx_bridge.core.number import parse
-from pbx_bridge.store import calls, contacts, messages, replies
+from pbx_bridge.store import calls, consents, contacts, messages, replies
 from pbx_bridge.store.calls import CallRecord
+from pbx_bridge.store.consents import ConsentRecord
 from pbx_bridge.store.messages import MessageRecord
 from pbx_bridge.store.replies import ReplyRecord
 from pbx_bridge.store.schema import call, message, outbound_call, reply
@@ -41,6 +42,7 @@ class History:
     calls: tuple[CallRecord, ...] = ()
     messages: tuple[MessageRecord, ...] = ()
     replies: tuple[ReplyRecord, ...] = ()
+    consents: tuple[ConsentRecord, ...] = ()  #: every STOP, START and key
     last_spoken: Contacted | None = None
     last_written: Contacted | None = None
 
@@ -106,6 +108,7 @@ def history(tx: Connection, row_id: int, now: datetime, *, limit: int = 20) -> H
         calls=tuple(calls.of_numbers(tx, numbers, limit=limit)),
         messages=tuple(messages.of_numbers(tx, numbers, limit=limit)),
         replies=tuple(replies.of_numbers(tx, numbers, limit=limit)),
+        consents=tuple(consents.of_numbers(tx, numbers, limit=limit)),
         last_spoken=_last(_spoken(tx, numbers, now)),
         last_written=_last(_written(tx, numbers)),
     )

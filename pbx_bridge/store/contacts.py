@@ -8,10 +8,23 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    String,
+    bindparam,
+    column,
+    exists,
+    func,
+    or_,
+    select,
+    true,
+)
 
 from pbx_bridge.core.contact import CallerKind, Contact
 from pbx_bridge.core.merge import Key, differing, flat, joined
+from pbx_bridge.core.saying import say
 from pbx_bridge.core.told import tidied
 from pbx_bridge.store.schema import contact as table
 from pbx_bridge.store.schema import contact_number as numbers
@@ -37,7 +50,12 @@ class NumberTaken(Exception):  # noqa: N818 - names the fact
         self.number = number
         self.holder = holder
         super().__init__(
-            f"{number} belongs to contact {holder.row_id} ({holder.contact.name or 'no name'})"
+            say(
+                "{number} belongs to contact {row} ({name})",
+                number=number,
+                row=holder.row_id,
+                name=holder.contact.name or "no name",
+            )
         )
 
 
@@ -51,10 +69,18 @@ _OF_NUMBER = (
     .where(_ASKED.c.number == bindparam("number"))
 )
 _WITH_NUMBERS = _COLUMNS.select_from(table).outerjoin(numbers, numbers.c.contact == table.c.id)
+_NAMES = (
+    select(numbers.c.number, table.c.name, table.c.company)
+    .join(table, table.c.id == numbers.c.contact)
+    .where(numbers.c.number.in_(bindparam("numbers", expanding=True)))
+)
 _OF_ROWS = _WITH_NUMBERS.where(table.c.id.in_(bindparam("rows", expanding=True)))
 
+#: Each tag of a contact.
+_TAG = func.json_each(table.c.tags).table_valued(column("value", String))
+
 #: Every statement that the service itself makes, for a test that none goes through a whole table.
-STATEMENTS = {"of_number": _OF_NUMBER, "of_rows": _OF_ROWS}
+STATEMENTS = {"of_number": _OF_NUMBER, "of_rows": _OF_ROWS, "names_of": _NAMES}
 
 #: Rows asked for at a time: SQLite takes no more than some thousands of values.
 _BATCH = 500
@@ -63,6 +89,15 @@ _BATCH = 500
 def of_number(tx: Connection, e164: str) -> ContactRecord | None:
     """Give the contact who has a number."""
     return next(iter(_records(tx.execute(_OF_NUMBER, {"number": e164}))), None)
+
+
+def names_of(tx: Connection, e164s: Collection[str]) -> dict[str, str]:
+    """Give the names that numbers are known by; those without one are left out."""
+    names: dict[str, str] = {}
+    for batch in batches(sorted(set(e164s))):
+        rows = tx.execute(_NAMES, {"numbers": batch})
+        names |= {row.number: row.name or row.company for row in rows if row.name or row.company}
+    return names
 
 
 def get(tx: Connection, row_id: int) -> ContactRecord | None:
@@ -81,6 +116,89 @@ def everyone(tx: Connection) -> list[ContactRecord]:
     """Give all contacts by name; those without one last."""
     found = _records(tx.execute(_WITH_NUMBERS))
     return sorted(found, key=lambda r: (not r.contact.name, r.contact.name.casefold(), r.row_id))
+
+
+def page(
+    tx: Connection, *, limit: int, after: int = 0, text: str = "", tag: str = ""
+) -> list[ContactRecord]:
+    """Give contacts in the order in which they were made, from the one after a row id on.
+
+    `text` is sought as by `search`; `tag` is one that they have.
+    """
+    where = [table.c.id > after, *_sought(text, "")]
+    if tag:
+        where.append(_tags(_TAG.c.value == tag))
+    rows = tx.execute(select(table.c.id).where(*where).order_by(table.c.id).limit(limit))
+    return sorted(of_rows(tx, list(rows.scalars())), key=lambda one: one.row_id)
+
+
+def search(  # noqa: PLR0913 - which, and which of these
+    tx: Connection,
+    *,
+    text: str = "",
+    number: str = "",
+    tag: str = "",
+    kind: CallerKind | None = None,
+    limit: int,
+    offset: int = 0,
+) -> tuple[list[ContactRecord], int]:
+    """Give contacts by name, those without one last, and how many there are in all.
+
+    `text` is sought in name, company, address, owner and tags, in whatever case, and in numbers;
+    `number`, digits as far as they are known, in numbers only.
+    """
+    where = _sought(text, number)
+    if tag:
+        where.append(_tags(_TAG.c.value == tag))
+    if kind is not None:
+        where.append(table.c.kind == kind.value)
+    query = (
+        select(table.c.id, func.count().over().label("in_all"))
+        .where(*where)
+        .order_by(table.c.name == "", func.casefold(table.c.name), table.c.id)
+        .limit(limit)
+        .offset(offset)
+    )
+    rows = tx.execute(query).all()
+    if not rows and offset:  # beyond the end
+        return [], search(tx, text=text, number=number, tag=tag, kind=kind, limit=1)[1]
+    found = {record.row_id: record for record in of_rows(tx, [row.id for row in rows])}
+    return [found[row.id] for row in rows], rows[0].in_all if rows else 0
+
+
+def tags(tx: Connection) -> list[str]:
+    """Give every tag that a contact has, by name."""
+    each = table.join(_TAG, true())
+    query = select(_TAG.c.value).distinct().select_from(each).order_by(_TAG.c.value)
+    return [str(tag) for tag in tx.execute(query).scalars()]
+
+
+def stamp(tx: Connection) -> tuple[object, ...]:
+    """Give what is the same only as long as no contact, and nothing told of one, has changed."""
+    newest = [
+        select(func.count(), func.max(one.c.id), func.max(one.c.updated_at)).select_from(one)
+        for one in (table, origins)
+    ]
+    return tuple(value for query in newest for value in tx.execute(query).one())
+
+
+def _sought(text: str, number: str) -> list[ColumnElement[bool]]:
+    wanted = text.casefold()
+    if not wanted and not number:
+        return []
+    ways: list[ColumnElement[bool]] = []
+    if wanted:
+        words = table.c.name + "\n" + table.c.company + "\n" + table.c.email + "\n" + table.c.owner
+        ways.append(func.instr(func.casefold(words), wanted) > 0)
+        ways.append(_tags(func.instr(_TAG.c.value, wanted) > 0))
+    for digits in {number, wanted} - {""}:
+        theirs = (numbers.c.contact == table.c.id) & (func.instr(numbers.c.number, digits) > 0)
+        ways.append(exists().where(theirs))
+    return [or_(*ways)]
+
+
+def _tags(holds: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists(select(1).select_from(_TAG).where(holds))
 
 
 def find(tx: Connection, text: str) -> list[ContactRecord]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, select, tuple_
 
 from pbx_bridge.core.happening import Happened, Happening
 from pbx_bridge.core.redelivery import OPEN, SOUND, DeliveryState, DestinationStanding, Fate
@@ -41,6 +41,7 @@ class DeliveryRecord:
     """An event on its way to one destination. Times are aware, UTC."""
 
     delivery_id: int
+    event_id: int
     destination: str
     state: DeliveryState
     attempts: int
@@ -190,6 +191,24 @@ def replay(  # noqa: PLR0913 - what to tell again, by name
     return count
 
 
+def again(tx: Connection, delivery_id: int, now: datetime) -> DeliveryRecord | None:
+    """Tell one thing again that has ended; give it as it stands, None if there is no such.
+
+    As with `replay` it counts anew, and its destination is tried at once.
+    """
+    ended = (table.c.id == delivery_id) & ~_open()
+    values = {"state": DeliveryState.WAITING.value, "attempts": 0, "wanted_at": now, "due_at": now}
+    changed = tx.execute(
+        table.update().where(ended).values(**values, detail="", code="", updated_at=now)
+    )
+    if not changed.rowcount:
+        return None
+    row = tx.execute(_JOINED.where(table.c.id == delivery_id)).one()
+    known = standing(tx, row.destination)
+    save_standing(tx, row.destination, DestinationStanding(fingerprint=known.fingerprint), now)
+    return _record(row)
+
+
 def drop_unknown(tx: Connection, known: Collection[str], now: datetime) -> int:
     """End what waits for destinations that are no longer configured; give how many."""
     gone = table.c.destination.not_in(list(known)) & _open()
@@ -229,15 +248,19 @@ def save_standing(
 # -- lists ----------------------------------------------------------------------------------
 
 
-def recent(
+def recent(  # noqa: PLR0913 - the filters of a listing
     tx: Connection,
     *,
     limit: int,
     destination: str | None = None,
     since: datetime | None = None,
     state: DeliveryState | None = None,
+    below: tuple[int, int] | None = None,
 ) -> list[DeliveryRecord]:
-    """Give deliveries, those of the newest events first."""
+    """Give deliveries, those of the newest events first.
+
+    `below` is the event's and the delivery's row id of where the page before ended.
+    """
     query = _JOINED.order_by(table.c.event.desc(), table.c.id.desc()).limit(limit)
     if destination is not None:
         query = query.where(table.c.destination == destination)
@@ -245,6 +268,8 @@ def recent(
         query = query.where(event.c.at >= since)
     if state is not None:
         query = query.where(table.c.state == state.value)
+    if below is not None:
+        query = query.where(tuple_(table.c.event, table.c.id) < tuple_(*below))
     return [_record(row) for row in tx.execute(query)]
 
 
@@ -333,6 +358,7 @@ def _standing(row: Row[Any]) -> DestinationStanding:
 def _record(row: Row[Any], **changes: Any) -> DeliveryRecord:
     values: dict[str, Any] = {
         "delivery_id": row.id,
+        "event_id": row.event,
         "destination": row.destination,
         "state": DeliveryState(row.state),
         "attempts": row.attempts,

@@ -3,19 +3,21 @@
 What a step sends is a message of its own in the outbox; here stands the plan.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, func, or_, select
+from sqlalchemy import Connection, Row, and_, bindparam, exists, func, or_, select
 
 from pbx_bridge.core.delivery import State
 from pbx_bridge.core.follow_up import FollowUpState, Planned, PlannedState
 from pbx_bridge.core.sequence import Action
+from pbx_bridge.core.task import TaskState
 from pbx_bridge.store import outbox
+from pbx_bridge.store.paging import Mark, before
 from pbx_bridge.store.schema import follow_up as table
-from pbx_bridge.store.schema import message
+from pbx_bridge.store.schema import message, task
 from pbx_bridge.store.schema import planned_step as step
 
 #: The longest cool-down in which a call may join a follow-up that was finished.
@@ -116,8 +118,17 @@ _FINISH = (
     .where(table.c.id == bindparam("row"), table.c.state == FollowUpState.OPEN.value)
     .values(state=FollowUpState.FINISHED.value, updated_at=bindparam("updated_at"))
 )
+#: One look, for whom there is nothing to end. In all states: a text may be tried again by hand.
+_MAY_BE_UNDER_WAY = select(
+    or_(
+        exists().where(table.c.recipient == bindparam("to")),
+        exists().where(task.c.recipient == bindparam("to"), task.c.state == TaskState.OPEN.value),
+        exists().where(message.c.recipient == bindparam("to")),
+    )
+)
 #: Every statement that may run for each call, for a test that none goes through a whole table.
 STATEMENTS = {
+    "may_be_under_way": _MAY_BE_UNDER_WAY,
     "current": _CURRENT,
     "open_of": _OPEN_OF,
     "open_recipients": _OPEN_RECIPIENTS,
@@ -260,6 +271,11 @@ def stop_for(tx: Connection, recipient: str, now: datetime, reason: str, detail:
     return stopped
 
 
+def may_be_under_way(tx: Connection, recipient: str) -> bool:
+    """Tell whether there may be anything to stop or to close for somebody."""
+    return bool(tx.execute(_MAY_BE_UNDER_WAY, {"to": recipient}).scalar_one())
+
+
 def open_recipients(tx: Connection, since: datetime) -> frozenset[str]:
     """Give whom something is under way for, about calls since then."""
     return frozenset(tx.execute(_OPEN_RECIPIENTS, {"since": since}).scalars())
@@ -344,6 +360,27 @@ def steps_of(tx: Connection, follow_up: int) -> list[StepRecord]:
     return [_step(row) for row in tx.execute(_STEPS, {"row": follow_up})]
 
 
+def of_rows(tx: Connection, row_ids: Collection[int]) -> list[FollowUpRecord]:
+    """Give some follow-ups."""
+    return [_record(row) for row in tx.execute(select(table).where(table.c.id.in_(row_ids)))]
+
+
+def steps_of_rows(tx: Connection, row_ids: Collection[int]) -> list[StepRecord]:
+    """Give some steps."""
+    return [_step(row) for row in tx.execute(select(step).where(step.c.id.in_(row_ids)))]
+
+
+def waiting_for(tx: Connection, recipients: Collection[str]) -> list[StepRecord]:
+    """Give the steps that are still to come for some numbers, the next first."""
+    mine = select(table.c.id).where(
+        table.c.recipient.in_(recipients), table.c.state == FollowUpState.OPEN.value
+    )
+    query = select(step).where(
+        step.c.follow_up.in_(mine), step.c.state == PlannedState.WAITING.value
+    )
+    return [_step(row) for row in tx.execute(query.order_by(step.c.due_at, step.c.id))]
+
+
 def of_call(tx: Connection, call_row: int) -> list[FollowUpRecord]:
     """Give the follow-ups that a call began."""
     query = select(table).where(table.c.call == call_row).order_by(table.c.id)
@@ -351,10 +388,16 @@ def of_call(tx: Connection, call_row: int) -> list[FollowUpRecord]:
 
 
 def recent(
-    tx: Connection, *, limit: int, recipient: str | None = None, only_open: bool = False
+    tx: Connection,
+    *,
+    limit: int,
+    recipient: str | None = None,
+    only_open: bool = False,
+    mark: Mark | None = None,
 ) -> list[FollowUpRecord]:
-    """Give the newest follow-ups first."""
+    """Give the newest follow-ups first, from below `mark` on."""
     query = select(table).order_by(table.c.opened_at.desc(), table.c.id.desc()).limit(limit)
+    query = before(query, table.c.opened_at, table.c.id, mark)
     if recipient is not None:
         query = query.where(table.c.recipient == recipient)
     if only_open:

@@ -11,9 +11,12 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, case, func, select
 
 from pbx_bridge.core.delivery import Channel, Message, Purpose, Receipt, State
+from pbx_bridge.store.paging import Mark, before
 from pbx_bridge.store.schema import attempt
 from pbx_bridge.store.schema import message as table
 
+#: How most messages end.
+_MOST_END_SO = frozenset({State.ACCEPTED, State.DELIVERED, State.CANCELLED, State.SHADOW})
 #: States of a message that never went out, and never will.
 NOT_COUNTED = (State.CANCELLED, State.EXPIRED, State.FAILED)
 
@@ -54,6 +57,7 @@ class MessageRecord:
     cost_micros: int  #: millionths of the office's currency
     priced_by: str  #: `list`: the price list; `gateway`: the gateway's own word; else empty
     follow_up: int | None = None  #: that it belongs to
+    author: str = ""  #: who of the staff wrote it; empty if nobody did
 
     def as_message(self) -> Message:
         """Give what a gateway may know."""
@@ -120,26 +124,75 @@ def has_key(tx: Connection, key: str) -> bool:
     return tx.execute(select(table.c.id).where(table.c.key == key)).first() is not None
 
 
+def of_rows(tx: Connection, row_ids: Collection[int]) -> list[MessageRecord]:
+    """Give some messages."""
+    return [record(row) for row in tx.execute(select(table).where(table.c.id.in_(row_ids)))]
+
+
+def of_key(tx: Connection, key: str) -> MessageRecord | None:
+    """Give the message of this key."""
+    row = tx.execute(select(table).where(table.c.key == key)).first()
+    return None if row is None else record(row)
+
+
+def known_keys(tx: Connection, keys: Collection[str]) -> frozenset[str]:
+    """Tell which of some keys there are messages of."""
+    query = select(table.c.key).where(table.c.key.in_(list(keys)))
+    return frozenset(tx.execute(query).scalars())
+
+
+def count_to(tx: Connection, to: str, since: datetime) -> int:
+    """Count the texts to a number since then that went out, or still may."""
+    query = select(func.count()).where(
+        table.c.recipient == to,
+        table.c.created_at >= since,
+        table.c.channel == Channel.SMS.value,
+        table.c.state.not_in([state.value for state in NOT_COUNTED]),
+    )
+    count: int = tx.execute(query).scalar_one()
+    return count
+
+
 def of_call(tx: Connection, call_row: int) -> list[MessageRecord]:
     query = select(table).where(table.c.call == call_row).order_by(table.c.id)
     return [record(row) for row in tx.execute(query)]
 
 
-def recent(
-    tx: Connection, *, limit: int, since: datetime | None = None, state: State | None = None
+def recent(  # noqa: PLR0913 - the filters of a listing
+    tx: Connection,
+    *,
+    limit: int,
+    since: datetime | None = None,
+    state: State | None = None,
+    to: str | None = None,
+    mark: Mark | None = None,
 ) -> list[MessageRecord]:
-    """Give the newest messages first."""
+    """Give the newest messages first, from below `mark` on."""
     query = select(table).order_by(table.c.created_at.desc(), table.c.id.desc()).limit(limit)
+    query = before(query, table.c.created_at, table.c.id, mark)
+    if to is not None:
+        query = query.where(table.c.recipient == to)
     if since is not None:
         query = query.where(table.c.created_at >= since)
     if state is not None:
-        query = query.where(table.c.state == state.value)
+        # By its index SQLite would sort all that ever ended so; most are found soon by time.
+        column = func.coalesce(table.c.state, "") if state in _MOST_END_SO else table.c.state
+        query = query.where(column == state.value)
     return [record(row) for row in tx.execute(query)]
 
 
 def of_numbers(tx: Connection, numbers: Collection[str], *, limit: int) -> list[MessageRecord]:
     """Give the newest messages to some numbers first."""
     query = select(table).where(table.c.recipient.in_(numbers))
+    query = query.order_by(table.c.created_at.desc(), table.c.id.desc()).limit(limit)
+    return [record(row) for row in tx.execute(query)]
+
+
+def of_purpose(
+    tx: Connection, purpose: Purpose, *, since: datetime, limit: int
+) -> list[MessageRecord]:
+    """Give the newest messages that were queued for a purpose since then first."""
+    query = select(table).where(table.c.purpose == purpose.value, table.c.created_at >= since)
     query = query.order_by(table.c.created_at.desc(), table.c.id.desc()).limit(limit)
     return [record(row) for row in tx.execute(query)]
 
@@ -188,11 +241,11 @@ def traffic(tx: Connection, since: datetime) -> dict[str, Traffic]:
 
 
 def last_to(tx: Connection, to: str, since: datetime) -> MessageRecord | None:
-    """Give the newest follow-up that may have reached somebody since then."""
+    """Give the newest text that somebody may have got since then, and may answer."""
     query = select(table).where(
         table.c.recipient == to,
         table.c.created_at >= since,
-        table.c.purpose == Purpose.FOLLOW_UP.value,
+        table.c.purpose.in_([Purpose.FOLLOW_UP.value, Purpose.WRITTEN.value]),
         table.c.state.not_in([state.value for state in (*NOT_COUNTED, State.SHADOW)]),
     )
     row = tx.execute(query.order_by(table.c.created_at.desc()).limit(1)).first()
@@ -264,4 +317,5 @@ def record(row: Row[Any]) -> MessageRecord:
         cost_micros=row.cost_micros,
         priced_by=row.priced_by,
         follow_up=row.follow_up,
+        author=row.author,
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select
 
+from pbx_bridge.core.advice import FOR_CIRCUIT
 from pbx_bridge.core.delivery import (
     Absent,
     Accepted,
@@ -28,16 +29,16 @@ from pbx_bridge.core.delivery import (
     moved,
 )
 from pbx_bridge.core.routing import Wait
+from pbx_bridge.core.saying import say
 from pbx_bridge.core.skip import Defer, Skip
 from pbx_bridge.core.text import segments as count_segments
+from pbx_bridge.store.lock import Taken
 from pbx_bridge.store.messages import MessageRecord, existing, get, record
-from pbx_bridge.store.schema import attempt
+from pbx_bridge.store.schema import attempt, consent
 from pbx_bridge.store.schema import message as table
 
 #: A recheck that defers into the past would be asked again at once, for ever.
 SHORTEST_DEFERRAL = timedelta(seconds=1)
-#: Code of a message that waits for the circuit of a gateway to close.
-FOR_CIRCUIT = "circuit"
 #: How many full pages of due rows, each of which fell away, one claim goes through.
 PAGES_PER_CLAIM = 10
 
@@ -81,6 +82,8 @@ _ASKED = (
     .limit(bindparam("most"))
 )
 _NEXT_DUE = select(func.min(table.c.due_at)).where(table.c.state == State.QUEUED.value)
+_WAITING = select(func.count()).where(table.c.state == State.QUEUED.value)
+_NEWEST_CONSENT = select(func.coalesce(func.max(consent.c.id), 0))
 _NEXT_ASKED = select(func.min(table.c.ask_at)).where(table.c.state == State.UNCERTAIN.value)
 Recheck = Callable[[Connection, MessageRecord, datetime], Skip | Defer | None]
 """Looks at the world once more before a message goes out, in the claiming transaction."""
@@ -121,6 +124,7 @@ def insert(  # noqa: PLR0913 - the columns of one row
     region: str = "",
     stranger: bool = False,
     follow_up: int | None = None,
+    author: str = "",
 ) -> int | None:
     """Queue a message; give its id, or None if this call already has this step.
 
@@ -160,6 +164,7 @@ def insert(  # noqa: PLR0913 - the columns of one row
             "region": region,
             "stranger": stranger,
             "follow_up": follow_up,
+            "author": author,
         },
     ).scalar_one()
     return message_id
@@ -181,6 +186,12 @@ def claim_due(
         if len(rows) < room or len(claimed) == limit:
             break
     return claimed
+
+
+def taken(tx: Connection, row: MessageRecord, now: datetime) -> Taken:
+    """Tell of a message that was claimed, in words that outlive the database's log."""
+    optouts: int = tx.execute(_NEWEST_CONSENT).scalar_one()
+    return Taken(message=row.message_id, attempts=row.attempts, at=now, optouts=optouts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -375,6 +386,13 @@ def circuit_closed(tx: Connection, now: datetime) -> None:
     tx.execute(table.update().where(waiting, table.c.due_at > now).values(due_at=now, code=""))
 
 
+def waiting(tx: Connection, now: datetime) -> tuple[int, datetime | None]:
+    """Count what waits to be sent, and tell when the oldest of what is due became so."""
+    count = tx.execute(_WAITING).scalar_one()
+    first: datetime | None = tx.execute(_NEXT_DUE).scalar_one()
+    return count, first if first is not None and first <= now else None
+
+
 def next_due(tx: Connection) -> datetime | None:
     """Give when the sender has to look again; None while nothing waits."""
     times = [tx.execute(_NEXT_DUE).scalar_one(), tx.execute(_NEXT_ASKED).scalar_one()]
@@ -414,7 +432,7 @@ def _take(
 ) -> MessageRecord | None:
     """Give one due row as it is once claimed, unless it falls away."""
     if now >= row.expires_at:
-        _change(tx, row, Step(State.EXPIRED, None, row.detail or "too late", row.code), now)
+        _change(tx, row, Step(State.EXPIRED, None, row.detail or say("too late"), row.code), now)
         return None
     match recheck(tx, row, now):
         case Skip(reason, detail):
@@ -422,7 +440,7 @@ def _take(
         case Defer(until, detail):
             _defer(tx, row, now, until, detail, "")
         case None if row.shadow:
-            detail = "shadow mode: would have been sent"
+            detail = say("shadow mode: would have been sent")
             _change(tx, row, Step(State.SHADOW, None, detail), now)
         case None:
             to = Assigned(row.gateway, row.cost_micros) if assign is None else assign(tx, row, now)

@@ -5,7 +5,7 @@ while it is only kept. `tell_at` is when staff hear of it at last, with a transc
 both are NULL where there is nothing more to do.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -185,6 +185,11 @@ def of_call(tx: Connection, call_row: int) -> RecordingRecord | None:
     """Give the message that a call left, if it left one."""
     found = _select(tx, table.c.call == call_row, limit=1)
     return found[0] if found else None
+
+
+def of_calls(tx: Connection, call_rows: Collection[int]) -> list[RecordingRecord]:
+    """Give the messages that some calls left."""
+    return _select(tx, table.c.call.in_(call_rows), table.c.id, limit=None)
 
 
 def find(tx: Connection, ids: Iterable[int]) -> list[RecordingRecord]:

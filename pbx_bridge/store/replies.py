@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from pbx_bridge.core.reply import Meaning, Reply
+from pbx_bridge.store.paging import Mark, before
 from pbx_bridge.store.schema import reply as table
 
 
@@ -96,18 +97,28 @@ def lately(tx: Connection, sender_e164: str, since: datetime) -> list[tuple[date
     return [(row.received_at, row.body) for row in rows]
 
 
-def last_from(tx: Connection, sender_e164: str) -> datetime | None:
-    """Give when somebody last wrote; None if never."""
-    query = select(func.max(table.c.received_at)).where(table.c.sender_e164 == sender_e164)
-    latest: datetime | None = tx.execute(query).scalar_one()
-    return latest
+def get(tx: Connection, row_id: int) -> ReplyRecord | None:
+    """Give a reply by its id."""
+    row = tx.execute(select(table).where(table.c.id == row_id)).first()
+    return None if row is None else _record(row)
+
+
+def of_rows(tx: Connection, row_ids: Collection[int]) -> list[ReplyRecord]:
+    """Give some replies."""
+    return [_record(row) for row in tx.execute(select(table).where(table.c.id.in_(row_ids)))]
 
 
 def recent(
-    tx: Connection, *, limit: int, since: datetime | None = None, sender: str | None = None
+    tx: Connection,
+    *,
+    limit: int,
+    since: datetime | None = None,
+    sender: str | None = None,
+    mark: Mark | None = None,
 ) -> list[ReplyRecord]:
-    """Give the newest replies first."""
+    """Give the newest replies first, from below `mark` on."""
     query = select(table).order_by(table.c.received_at.desc(), table.c.id.desc()).limit(limit)
+    query = before(query, table.c.received_at, table.c.id, mark)
     if since is not None:
         query = query.where(table.c.received_at >= since)
     if sender is not None:

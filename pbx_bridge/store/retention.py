@@ -14,20 +14,26 @@ from pbx_bridge.core.redelivery import OPEN
 from pbx_bridge.store import crm
 from pbx_bridge.store.schema import (
     alert,
+    audit,
     booking,
     call,
+    call_back,
     destination,
     event,
     event_delivery,
     follow_up,
     gap,
+    ladder,
     message,
+    note,
     outbound_call,
     receipt,
     recording,
     reply,
     step,
     task,
+    web_invite,
+    web_session,
 )
 
 BATCH = 500
@@ -37,10 +43,10 @@ BATCH = 500
 class Retention:
     """For how long what is kept, in days.
 
-    A call takes its steps and decisions with it; `calls` counts also for follow-ups, tasks
-    and bookings.
+    A call takes its steps and decisions with it; `calls` counts also for follow-ups, tasks,
+    calls back, bookings and notes.
     `messages` counts also for replies, receipts, alerts, events and voicemail messages, which have
-    the same words in them, and for what a CRM said of a caller.
+    the same words in them, for ladders, and for what a CRM said of a caller.
     """
 
     calls: int = 365
@@ -48,6 +54,7 @@ class Retention:
     messages: int = 365
     outbound_calls: int = 30
     gaps: int = 365
+    audit: int = 365
 
 
 def prune(tx: Connection, now: datetime, keep: Retention, batch: int = BATCH) -> int:
@@ -66,6 +73,8 @@ def prune(tx: Connection, now: datetime, keep: Retention, batch: int = BATCH) ->
     deleted += _delete(tx, recording, recording.c.left_at < words, batch)
     told = alert.c.due_at.is_(None)
     deleted += _delete(tx, alert, told & (alert.c.at < words), batch)
+    ended_ladders = ladder.c.ended_at.is_not(None)
+    deleted += _delete(tx, ladder, ended_ladders & (ladder.c.opened_at < words), batch)
     deleted += _delete(tx, receipt, receipt.c.message.is_(None) & (receipt.c.at < words), batch)
     deleted += _delete(tx, event, event.c.id.not_in(_still_told()) & (event.c.at < words), batch)
     deleted += crm.forget(tx, words)
@@ -76,6 +85,9 @@ def prune(tx: Connection, now: datetime, keep: Retention, batch: int = BATCH) ->
     ended_tasks = task.c.closed_at.is_not(None)
     deleted += _delete(tx, task, ended_tasks & (task.c.created_at < told_of), batch)
     deleted += _delete(tx, booking, booking.c.at < told_of, batch)
+    ended_call_backs = call_back.c.ended_at.is_not(None)
+    deleted += _delete(tx, call_back, ended_call_backs & (call_back.c.wanted_at < told_of), batch)
+    deleted += _delete(tx, note, note.c.at < told_of, batch)
     ended_follow_ups = follow_up.c.state != FollowUpState.OPEN.value
     deleted += _delete(tx, follow_up, ended_follow_ups & (follow_up.c.opened_at < told_of), batch)
     deleted += _delete(
@@ -84,6 +96,9 @@ def prune(tx: Connection, now: datetime, keep: Retention, batch: int = BATCH) ->
     deleted += _delete(
         tx, gap, gap.c.ended.is_not(None) & (gap.c.ended < now - timedelta(days=keep.gaps)), batch
     )
+    deleted += _delete(tx, audit, audit.c.at < now - timedelta(days=keep.audit), batch)
+    for past in (web_session, web_invite):
+        deleted += _delete(tx, past, past.c.expires_at < now, batch)
     with_steps = select(step.c.call).where(step.c.call.in_(old_steps)).distinct().limit(batch)
     deleted += tx.execute(step.delete().where(step.c.call.in_(with_steps))).rowcount
     return deleted

@@ -24,6 +24,11 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 
+def written(at: datetime) -> str:
+    """Write an instant as it stands in a column of SQLite."""
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
 class UtcTime(TypeDecorator[datetime]):
     """An instant: aware in Python, and in SQLite text such as `2026-11-23T15:04:05.123456Z`.
 
@@ -47,7 +52,7 @@ class UtcTime(TypeDecorator[datetime]):
         instant = value.astimezone(UTC)
         if dialect.name != "sqlite":
             return instant
-        return instant.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+        return written(instant)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None:
@@ -212,6 +217,7 @@ message = Table(
     Column("cost_micros", Integer, nullable=False, server_default=_NONE),
     Column("priced_by", String(8), nullable=False, server_default=_EMPTY),
     Column("follow_up", Integer),  # no foreign key: a plan is forgotten before its messages
+    Column("author", Text, nullable=False, server_default=_EMPTY),
     UniqueConstraint("key"),
     UniqueConstraint("call", "step"),
     Index(None, "state", "due_at"),
@@ -291,7 +297,9 @@ consent = Table(
     Column("source", String(16), nullable=False),
     Column("detail", Text, nullable=False),
     Column("reply", Integer, ForeignKey("reply.id", ondelete="SET NULL")),
+    Column("call", Integer),  # no foreign key: the evidence outlives the call
     Index(None, "address", "id"),
+    Index(None, "call"),
     comment="Who asked to be texted no more, or again, and the evidence; the last one counts",
 )
 
@@ -426,6 +434,7 @@ task = Table(
     Index(None, "state", "due_at"),
     Index(None, "recipient", "state"),
     Index(None, "created_at"),
+    Index(None, "closed_at"),
     comment="Somebody here is to speak to a caller; open until that was done, or it is too late",
 )
 
@@ -601,4 +610,194 @@ booking = Table(
     UniqueConstraint("key"),
     Index(None, "number", "at"),
     comment="Somebody booked an appointment",
+)
+
+astdb = Table(
+    "astdb",
+    metadata,
+    Column("pbx", String(64), nullable=False),
+    Column("family", String(32), nullable=False),
+    Column("key", String(32), nullable=False),
+    Column("value", Text, nullable=False),
+    Column("is_put", Boolean, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    PrimaryKeyConstraint("pbx", "family", "key"),
+    comment="What a PBX's AstDB is to hold of ours; no value: nothing any more, `is_put`: it does",
+)
+
+ladder = Table(
+    "ladder",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("alert", Integer, nullable=False),  # no foreign key: alerts may be forgotten before
+    Column("number", String(20), nullable=False),
+    Column("line", Text, nullable=False),
+    Column("wrote", Boolean, nullable=False),
+    Column("call", Integer, ForeignKey("call.id", ondelete="SET NULL")),
+    Column("opened_at", UtcTime, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("taken_by", Text, nullable=False),
+    Column("ended_at", UtcTime),
+    Column("detail", Text, nullable=False),
+    UniqueConstraint("alert"),
+    Index(None, "call"),
+    Index(None, "state"),
+    Index(None, "number", "opened_at"),
+    Index(None, "opened_at"),
+    comment="Those on call are phoned, one after the other, because of an urgent alert",
+)
+
+ladder_leg = Table(
+    "ladder_leg",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("ladder", Integer, ForeignKey("ladder.id", ondelete="CASCADE"), nullable=False),
+    Column("round", Integer, nullable=False),
+    Column("place", Integer, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("token", String(64), nullable=False),
+    Column("placed_at", UtcTime, nullable=False),
+    Column("answered_at", UtcTime),
+    Column("ended_at", UtcTime),
+    Column("outcome", String(16), nullable=False),
+    Column("detail", Text, nullable=False),
+    UniqueConstraint("token"),
+    Index(None, "ladder"),
+    comment="One call to one person on call; an empty outcome: under way",
+)
+
+web_user = Table(
+    "web_user",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(64), nullable=False),
+    Column("display_name", Text, nullable=False),
+    Column("password", Text, nullable=False),
+    Column("subject", Text),
+    Column("role", String(16), nullable=False),
+    Column("extension", String(32), nullable=False),
+    Column("language", String(8), nullable=False),
+    Column("zone", Text, nullable=False),
+    Column("shortcuts", Boolean, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("seen_at", UtcTime),
+    Column("disabled_at", UtcTime),
+    UniqueConstraint("name"),
+    UniqueConstraint("subject"),
+    comment="Who may use the page; `password` is an argon2 hash, `subject` who it is to an issuer",
+)
+
+web_session = Table(
+    "web_session",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("user", Integer, ForeignKey("web_user.id", ondelete="CASCADE"), nullable=False),
+    Column("token", String(64), nullable=False),
+    Column("former", String(64)),
+    Column("csrf", String(64), nullable=False),
+    Column("address", String(64), nullable=False),
+    Column("agent", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("rotated_at", UtcTime, nullable=False),
+    Column("seen_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime, nullable=False),
+    UniqueConstraint("token"),
+    Index(None, "former"),
+    Index(None, "user"),
+    Index(None, "expires_at"),
+    comment="A browser that is logged in; `token`, and `former` for a moment: hashes of its cookie",
+)
+
+web_invite = Table(
+    "web_invite",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("token", String(64), nullable=False),
+    Column("user", Integer, ForeignKey("web_user.id", ondelete="CASCADE")),
+    Column("name", String(64), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime, nullable=False),
+    Column("used_at", UtcTime),
+    UniqueConstraint("token"),
+    Index(None, "user"),
+    comment="A link that makes a user, or sets a user's password, once; `token` is its hash",
+)
+
+web_token = Table(
+    "web_token",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(64), nullable=False),
+    Column("token", String(64), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("used_at", UtcTime),
+    Column("revoked_at", UtcTime),
+    UniqueConstraint("token"),
+    comment="A program that may use the API; `token` is a hash, `used_at` when it last did",
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", UtcTime, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("address", String(64), nullable=False),
+    Index(None, "at"),
+    Index(None, "who", "at"),
+    Index(None, "action", "at"),
+    Index(None, "subject", "at"),
+    comment="Who did what by the page, the API or `pbx-bridge users`, and from where",
+)
+
+call_back = Table(
+    "call_back",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("key", String(64), nullable=False),
+    Column("token", String(64), nullable=False),
+    Column("pbx", String(64), nullable=False),
+    Column("task", Integer, ForeignKey("task.id", ondelete="SET NULL")),
+    Column("number", String(20), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("line", Text, nullable=False),
+    Column("user", Text, nullable=False),
+    Column("extension", String(32), nullable=False),
+    Column("wanted_at", UtcTime, nullable=False),
+    Column("answered_at", UtcTime),
+    Column("rang_at", UtcTime),
+    Column("talking_at", UtcTime),
+    Column("ended_at", UtcTime),
+    Column("state", String(16), nullable=False),
+    Column("outcome", String(24), nullable=False),
+    Column("detail", Text, nullable=False),
+    UniqueConstraint("key"),
+    UniqueConstraint("token"),
+    Index(None, "number", "wanted_at"),
+    Index(None, "state"),
+    Index(None, "task"),
+    Index(None, "wanted_at"),
+    comment="The PBX rings a colleague, then the customer; `key` is the form's, `token` the PBX's",
+)
+
+note = Table(
+    "note",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("contact", Integer, ForeignKey("contact.id", ondelete="SET NULL")),
+    Column("number", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Index(None, "number", "at"),
+    Index(None, "contact", "at"),
+    Index(None, "at"),
+    comment="What somebody here wrote down about a customer, for the others; number as in task",
 )

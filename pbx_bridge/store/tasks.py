@@ -4,7 +4,7 @@ There is one open task for a number, whatever happens; of callers who withheld t
 call. Whatever ends a task, or somebody's taking it or putting it off, ends the alerts about it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -13,10 +13,10 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, func, se
 
 from pbx_bridge.core import task as core
 from pbx_bridge.core.alerting import AlertKind
-from pbx_bridge.core.number import parse
 from pbx_bridge.core.reply import Meaning
 from pbx_bridge.core.task import ClosedHow, Task, TaskState
 from pbx_bridge.store import alerts
+from pbx_bridge.store.paging import Mark, before
 from pbx_bridge.store.schema import reply
 from pbx_bridge.store.schema import task as table
 
@@ -186,6 +186,16 @@ def get(tx: Connection, task_id: int) -> Task | None:
     return found[0] if found else None
 
 
+def of_rows(tx: Connection, task_ids: Collection[int]) -> list[Task]:
+    """Give some tasks."""
+    return _select(tx, table.c.id.in_(task_ids), table.c.id, limit=max(len(task_ids), 1))
+
+
+def open_for(tx: Connection, recipient: str) -> Task | None:
+    """Give what is open for a number."""
+    return _open_for(tx, recipient) if recipient else None
+
+
 def open_tasks(tx: Connection, *, owner: str | None = None, limit: int = BATCH) -> list[Task]:
     """Give what is open, the earliest due first; `owner` is whose, or empty for nobody's."""
     where = _OPEN if owner is None else _OPEN & (table.c.owner == owner)
@@ -197,21 +207,24 @@ def open_recipients(tx: Connection) -> frozenset[str]:
     return frozenset(tx.execute(select(table.c.recipient).where(_OPEN)).scalars())
 
 
-def dialled(tx: Connection, digits: str) -> list[Task]:
-    """Give what is open for who was dialled from here.
-
-    Compared by its end: before it stand outside-line prefix and country code.
-    """
-    numbers = tx.execute(select(table.c.recipient).where(_OPEN)).scalars()
-    ends = {e164: number.national for e164 in numbers if (number := parse(e164, "US"))}
-    meant = [e164 for e164, end in ends.items() if digits.endswith(end)]
-    return _select(tx, _OPEN & table.c.recipient.in_(meant), table.c.id, limit=BATCH)
-
-
-def recent(tx: Connection, *, owner: str | None = None, limit: int = 50) -> list[Task]:
-    """Give tasks whatever became of them, the newest first."""
-    where = table.c.id.is_not(None) if owner is None else table.c.owner == owner
-    return _select(tx, where, table.c.created_at.desc(), table.c.id.desc(), limit=limit)
+def recent(
+    tx: Connection,
+    *,
+    owner: str | None = None,
+    state: TaskState | None = None,
+    mark: Mark | None = None,
+    limit: int = 50,
+) -> list[Task]:
+    """Give tasks whatever became of them, the newest first, from below `mark` on."""
+    query = select(table, _REPLIED_AT).order_by(table.c.created_at.desc(), table.c.id.desc())
+    if owner is not None:
+        query = query.where(table.c.owner == owner)
+    if state is not None:
+        # By its index SQLite would sort all that were ever done; they are found soon by time.
+        column = table.c.state if state is TaskState.OPEN else func.coalesce(table.c.state, "")
+        query = query.where(column == state.value)
+    query = before(query, table.c.created_at, table.c.id, mark)
+    return [record(row) for row in tx.execute(query.limit(limit))]
 
 
 def overdue(
@@ -267,7 +280,7 @@ def _open(tx: Connection, task_id: int) -> Task | None:
 
 def _open_for(tx: Connection, recipient: str) -> Task | None:
     row = tx.execute(_OPEN_FOR, {"to": recipient}).first()
-    return None if row is None else _task(row)
+    return None if row is None else record(row)
 
 
 def _open_of_call(tx: Connection, call_row: int | None) -> Task | None:
@@ -286,7 +299,7 @@ def _save(tx: Connection, task: Task) -> Task:
 
 def _select(tx: Connection, where: ColumnElement[bool], *order: Any, limit: int) -> list[Task]:
     query = select(table, _REPLIED_AT).where(where).order_by(*order, table.c.id).limit(limit)
-    return [_task(row) for row in tx.execute(query)]
+    return [record(row) for row in tx.execute(query)]
 
 
 def _columns(task: Task) -> Mapping[str, Any]:
@@ -314,7 +327,7 @@ def _columns(task: Task) -> Mapping[str, Any]:
     }
 
 
-def _task(row: Row[Any]) -> Task:
+def record(row: Row[Any]) -> Task:
     return Task(
         task_id=row.id,
         follow_up=row.follow_up,

@@ -114,7 +114,15 @@ def always(_raw: bytes) -> bool:
 
 #: Events that are parts of answers to our own questions.
 ANSWER_PARTS = frozenset(
-    {b"CoreShowChannel", b"CoreShowChannelsComplete", b"BridgeListItem", b"BridgeListComplete"}
+    {
+        *(
+            b"CoreShowChannel",
+            b"CoreShowChannelsComplete",
+            b"BridgeListItem",
+            b"BridgeListComplete",
+        ),
+        *(b"DBGetResponse", b"DBGetComplete"),
+    }
 )
 
 Wanted = Callable[[bytes], bool]
@@ -125,6 +133,7 @@ WANTED: dict[bytes, Wanted] = dict.fromkeys(
         b"Newchannel", b"Newstate", b"NewCallerid", b"DialBegin", b"DialEnd", b"LocalBridge",
         b"BridgeEnter", b"BridgeLeave", b"QueueCallerJoin", b"QueueCallerLeave",
         b"QueueCallerAbandon", b"BlindTransfer", b"AttendedTransfer", b"ParkedCall", b"Pickup",
+        b"Hold", b"Unhold",
         b"HangupRequest", b"SoftHangupRequest", b"Hangup", b"FullyBooted", b"Shutdown",
         *ANSWER_PARTS,
     ),
@@ -144,13 +153,17 @@ class FrameReader:
     def __init__(self, wanted: Mapping[bytes, Wanted] = WANTED) -> None:
         self._wanted = wanted
         self._rest = b""
+        self._skipping = False  #: the message that has begun is too long to be one
         self.banner = b""  #: what the server said first, without its line end
         self.damaged = 0  #: bytes thrown away because no message was in them
 
     def feed(self, data: bytes) -> list[Frame]:
         """Take what arrived; give the wanted messages that are complete."""
-        parts = (self._rest + data).split(_END)
+        stream = self._rest + data
+        parts = stream.split(_END)
         rest = parts.pop()
+        if self._skipping or len(stream) > MAX_FRAME:
+            parts, rest = self._without_damage(parts, rest)
         frames: list[Frame] = []
         wanted_by_name = self._wanted.get
         for raw in parts:
@@ -161,12 +174,27 @@ class FrameReader:
                     self._unusual(raw, frames)
             elif (wanted is always or wanted(raw)) and raw.startswith(_EVENT):
                 frames.append(Frame(name, raw))
-        if len(rest) > MAX_FRAME:
-            # Keep the last bytes: the end of the damage may be in the middle of them.
-            self.damaged += len(rest) - len(_END)
-            rest = rest[-len(_END) :]
         self._rest = rest
         return frames
+
+    def _without_damage(self, parts: list[bytes], rest: bytes) -> tuple[list[bytes], bytes]:
+        """Leave out what is longer than a message can be, until the empty line that ends it.
+
+        Nothing in it is a message, whatever its end looks like, and however it came in pieces.
+        """
+        kept: list[bytes] = []
+        for part in parts:
+            if self._skipping or len(part) > MAX_FRAME:
+                self.damaged += len(part)
+                self._skipping = False
+            else:
+                kept.append(part)
+        if self._skipping or len(rest) >= MAX_FRAME + len(_END):
+            # The last bytes may be the beginning of its end.
+            end = max(0, len(rest) - len(_END) + 1)
+            self.damaged += end
+            self._skipping, rest = True, rest[end:]
+        return kept, rest
 
     def _unusual(self, raw: bytes, frames: list[Frame]) -> None:
         """Take what is no plain event: the banner, an answer, or damage."""

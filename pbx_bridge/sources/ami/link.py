@@ -19,6 +19,7 @@ from panoramisk.actions import Action
 from panoramisk.ami_protocol import AMIProtocol
 from panoramisk.message import Message
 
+from pbx_bridge.dialling import dial
 from pbx_bridge.ports import PbxRefused, PbxSilent, PbxUnreachable
 from pbx_bridge.sources.ami.frames import ANSWER_PARTS, WANTED, Frame, FrameReader, Wanted
 
@@ -32,6 +33,10 @@ MAX_PENDING = 1_000
 #: Octets in a line of an action, without its end: Asterisk drops an action with a longer one
 #: (`inbuf` in its include/asterisk/manager.h; seen so on 16 and 22).
 MAX_LINE = 1_021
+
+#: To connect: time for a packet and its first repetition. After an outage a new attempt is sooner
+#: there than what the kernel repeats at growing intervals.
+CONNECT_SECONDS = 2.0
 
 #: What an action's header may not contain: a line's end begins another header, and Asterisk reads
 #: a line up to the first NUL.
@@ -80,7 +85,11 @@ class LinkProtocol(AMIProtocol):  # type: ignore[misc]  # panoramisk has no type
         if link.tap is not None:
             link.tap.received(data)
         telephony: list[Frame] = []
-        for frame in self._reader.feed(data):
+        damaged = self._reader.damaged
+        frames = self._reader.feed(data)
+        if self._reader.damaged > damaged:
+            link.on_damage()  # before what follows it is judged
+        for frame in frames:
             if frame.name and frame.name not in ANSWER_PARTS:
                 telephony.append(frame)
             else:
@@ -97,10 +106,6 @@ class LinkProtocol(AMIProtocol):  # type: ignore[misc]  # panoramisk has no type
     @property
     def banner(self) -> str:
         return self._reader.banner.decode("ascii", "replace")
-
-    @property
-    def damaged(self) -> int:
-        return self._reader.damaged
 
     def send(self, data: dict[str, str], as_list: bool | None = None) -> "asyncio.Future[object]":  # noqa: FBT001 - panoramisk's signature
         action = Action(data, as_list=as_list)
@@ -137,7 +142,8 @@ class Link(panoramisk.Manager):  # type: ignore[misc]  # panoramisk has no types
     """One connection to one AMI, from login to loss.
 
     `on_frames` gets the wanted telephony messages of each packet, in order, synchronously; it must
-    neither block nor raise. `wanted` are the events that are read at all.
+    neither block nor raise. `on_damage` is told that something came which is no message: perhaps it
+    was an event. `wanted` are the events that are read at all.
     """
 
     def __init__(  # noqa: PLR0913 - wired once, by name
@@ -147,11 +153,13 @@ class Link(panoramisk.Manager):  # type: ignore[misc]  # panoramisk has no types
         *,
         tls: ssl.SSLContext | None,
         on_frames: Callable[[list[Frame]], None],
+        on_damage: Callable[[], None] = lambda: None,
         tap: Tap | None = None,
         wanted: Mapping[bytes, Wanted] = WANTED,
     ) -> None:
         super().__init__(host=host, port=port)
         self.on_frames = on_frames
+        self.on_damage = on_damage
         self.wanted = wanted
         self.tap = tap
         self.last_heard = 0.0
@@ -173,10 +181,15 @@ class Link(panoramisk.Manager):  # type: ignore[misc]  # panoramisk has no types
         self.loop = asyncio.get_running_loop()
         self.lost = self.loop.create_future()
         async with asyncio.timeout(timeout):
-            await self.loop.create_connection(
-                lambda: LinkProtocol(self),
+            sock = await dial(
                 self.config["host"],
                 self.config["port"],
+                resolve_within=timeout * 0.8,
+                connect_within=CONNECT_SECONDS,
+            )
+            await self.loop.create_connection(
+                lambda: LinkProtocol(self),
+                sock=sock,
                 ssl=self._tls,
                 server_hostname=self.config["host"] if self._tls else None,
             )
@@ -221,6 +234,20 @@ class Link(panoramisk.Manager):  # type: ignore[misc]  # panoramisk has no types
         """
         return (await self._exchange(action, timeout))[0]
 
+    async def ask_one(self, action: dict[str, str], *, timeout: float) -> Message:  # noqa: ASYNC109
+        """Send an action, give the headers of its answer, and of the first item of a list.
+
+        Raises:
+            Refused, LinkLost, TimeoutError: as `ask`.
+
+        """
+        parts = await self._exchange(action, timeout)
+        answer = parts[0]
+        for part in parts[1:2]:
+            for name, text in part.items():
+                answer.setdefault(name, text)
+        return answer
+
     async def ask_list(self, action: dict[str, str], *, timeout: float) -> list[Message]:  # noqa: ASYNC109
         """Send an action that is answered by a list; give its items, without the frame around.
 
@@ -234,8 +261,9 @@ class Link(panoramisk.Manager):  # type: ignore[misc]  # panoramisk has no types
         if self.protocol is None or self.protocol.closed:  # type: ignore[redundant-expr]  # None, by panoramisk, until connected
             raise NotSent("not connected")
         # Left to itself, panoramisk sees by the answer whether a list follows; told to expect
-        # one, it would wait for ever after an error.
-        pending = self.protocol.send(action)
+        # one, it would wait for ever after an error. "Originate successfully queued" it takes for
+        # the beginning of one, which never comes.
+        pending = self.protocol.send(action, False if action["Action"] == "Originate" else None)
         async with asyncio.timeout(timeout):
             answer = await pending
         parts: list[Message] = answer if isinstance(answer, list) else [answer]
@@ -267,7 +295,7 @@ class Link(panoramisk.Manager):  # type: ignore[misc]  # panoramisk has no types
 
 
 async def act(link: Link, action: Mapping[str, str], timeout: float) -> Mapping[str, str]:  # noqa: ASYNC109
-    """Do what a gateway asks for, and tell its failures in the words of `ports.Pbx`.
+    """Do what somebody asks for, and tell its failures in the words of `ports.Pbx`.
 
     Raises:
         PbxRefused, PbxUnreachable, PbxSilent: as there.
@@ -275,7 +303,7 @@ async def act(link: Link, action: Mapping[str, str], timeout: float) -> Mapping[
 
     """
     try:
-        answer: Mapping[str, str] = await link.ask(dict(action), timeout=timeout)
+        answer: Mapping[str, str] = await link.ask_one(dict(action), timeout=timeout)
     except Refused as refusal:
         raise PbxRefused(str(refusal)) from None
     except NotSent as error:

@@ -4,15 +4,20 @@ import socket
 import ssl
 from dataclasses import dataclass
 
+from pbx_bridge.core.saying import say
 from pbx_bridge.sources.ami.link import LinkLost, Refused
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """`refused`: the PBX said no. Trying again soon would only get us banned by its fail2ban."""
+    """`refused`: the PBX said no. Trying again soon would only get us banned by its fail2ban.
+
+    `disagreed`: somebody is there who speaks otherwise than we do; that is a matter of settings.
+    """
 
     text: str
     refused: bool = False
+    disagreed: bool = False
 
 
 def of_connecting(error: BaseException, host: str, port: int, username: str) -> Problem:  # noqa: PLR0911 - one a line
@@ -21,39 +26,80 @@ def of_connecting(error: BaseException, host: str, port: int, username: str) -> 
     match error:
         case Refused():
             return Problem(
-                f"{where} refuses the login of {username!r} ({error}): check username and secret "
-                f"here and in Asterisk's manager.conf, and that its permit= line allows this "
-                f"machine's address",
+                say(
+                    "{where} refuses the login of {username} ({error}): check username and secret "
+                    "here and in Asterisk's manager.conf, and that its permit= line allows this "
+                    "machine's address",
+                    where=where,
+                    username=repr(username),
+                    error=error,
+                ),
                 refused=True,
             )
         case ssl.SSLCertVerificationError():
             return Problem(
-                f"{where} shows a certificate that does not hold ({error.verify_message}): set "
-                f"tls.ca to the CA that signed it, and host to the name in it"
+                say(
+                    "{where} shows a certificate that does not hold ({verify_message}): set tls.ca "
+                    "to the CA that signed it, and host to the name in it",
+                    where=where,
+                    verify_message=error.verify_message,
+                ),
+                disagreed=True,
             )
         case ssl.SSLError():
             return Problem(
-                f"{where} does not speak TLS as expected ({error.reason or error}): is port the "
-                f"one of tlsbindaddr (usually 5039)?"
+                say(
+                    "{where} does not speak TLS as expected ({what}): is port the one of "
+                    "tlsbindaddr (usually 5039)?",
+                    where=where,
+                    what=error.reason or error,
+                ),
+                disagreed=True,
+            )
+        case socket.gaierror(errno=socket.EAI_AGAIN):
+            return Problem(
+                say(
+                    "the name {host} cannot be resolved now: no name server answers ({strerror}); "
+                    "it is tried again, and an address as host needs none",
+                    host=repr(host),
+                    strerror=error.strerror,
+                )
             )
         case socket.gaierror():
-            return Problem(f"the name {host!r} is unknown: check host ({error.strerror})")
+            return Problem(
+                say(
+                    "the name {host} is unknown: check host ({strerror})",
+                    host=repr(host),
+                    strerror=error.strerror,
+                )
+            )
         case ConnectionRefusedError():
             return Problem(
-                f"nothing listens on {where}: is Asterisk running, and does its manager.conf say "
-                f"enabled = yes with this port and a bindaddr that is reachable from here?"
+                say(
+                    "nothing listens on {where}: is Asterisk running, and does its manager.conf say"
+                    " enabled = yes with this port and a bindaddr that is reachable from here?",
+                    where=where,
+                )
             )
         case TimeoutError():
             return Problem(
-                f"{where} does not answer: wrong host or port, a firewall, or a PBX that hangs"
+                say(
+                    "{where} does not answer: wrong host or port, a firewall, or a PBX that hangs",
+                    where=where,
+                )
             )
         case LinkLost() | ConnectionError():
             return Problem(
-                f"{where} closed the connection before the login was through: is it an Asterisk "
-                f"manager port (TLS or plain as set here), and does permit= allow this machine?"
+                say(
+                    "{where} closed the connection before the login was through: is it an Asterisk "
+                    "manager port (TLS or plain as set here), and does permit= allow this machine?",
+                    where=where,
+                )
             )
         case OSError():
-            return Problem(f"cannot reach {where}: {error.strerror or error}")
+            return Problem(
+                say("cannot reach {where}: {what}", where=where, what=error.strerror or error)
+            )
         case _:
             raise error
 
@@ -70,4 +116,18 @@ NO_CALLS = (
     "the PBX has calls but tells nothing of them: add `call` to read= of {username!r} in "
     "manager.conf (read = system,call,agent,dialplan), and look for an eventfilter or "
     "disabledevents that hides Newchannel"
+)
+NO_CONTROL = (
+    "the account {username!r} of [pbx.control] may do nothing: add to its write= in manager.conf "
+    "what is to be done by it: `originate` to phone those on call and to call customers back, "
+    "`system` to write what the dialplan reads"
+)
+NO_ASTDB = (
+    "the account {username!r} of [pbx.control] may not write AstDB: [pbx.dialplan] needs that; add "
+    "`system` to its write= in manager.conf, then `manager reload`"
+)
+NO_ORIGINATE = (
+    "the account {username!r} of [pbx.control] may place no calls: to phone those on call it needs "
+    "`originate` in its write= in manager.conf, as it does to call customers back, and "
+    "read = call,user to hear how they ended"
 )

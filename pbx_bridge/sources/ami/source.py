@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import time
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ import structlog
 
 from pbx_bridge.core import events as ev
 from pbx_bridge.core.events import CallEvent, ChannelState
+from pbx_bridge.core.liveness import PbxFacts, Pulse
 from pbx_bridge.core.tracker import Inbound
 from pbx_bridge.ports import Clock, Emit, Pbx, PbxUnreachable, Source
 from pbx_bridge.sources.ami import problems, snapshot
@@ -18,13 +20,26 @@ from pbx_bridge.sources.ami.frames import WANTED, Frame, Wanted, always
 from pbx_bridge.sources.ami.link import EVENT_MASK, Link, LinkLost, Refused, Tap, act
 from pbx_bridge.sources.ami.translate import is_withheld, translate
 
-#: Back-off between connection attempts: doubled each time, with full jitter above the base.
-FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
+#: Back-off between connection attempts: doubled each time, with jitter. It stays short: whatever
+#: happens while we do not look has to be found in the PBX's records, so look soon after its return.
+FIRST_WAIT, LONGEST_WAIT = 1.0, 2.5
+#: Where an attempt costs the PBX a line in its log, and time alone mends nothing: TLS that fails.
+LONGEST_WAIT_DISAGREED = 60.0
 #: After a refused login: fail2ban on the PBX must not lock us out for good.
 FIRST_WAIT_REFUSED, LONGEST_WAIT_REFUSED = 30.0, 900.0
 
+#: The same trouble is told again after this long.
+_SAY_AGAIN = timedelta(minutes=1)
+
+_DAMAGED = "the PBX sent what is no message; an event may have been lost"
+#: Damage seldom comes alone; stock is taken once for all that comes within this time.
+_DAMAGE_SETTLES = timedelta(seconds=1)
+
 #: Presentation questions under way at once; in a flood of calls the rest goes unasked.
 _MAX_ASKING = 50
+
+#: To connect, log in and take stock takes no longer: each question has its own limit.
+_CONNECTS_WITHIN = timedelta(seconds=60)
 
 #: Classes of events that calls do not need, by the event that is in them. All of chan_dongle's
 #: are in `call`.
@@ -48,7 +63,7 @@ class AmiAccess:
     tls: ssl.SSLContext | None = None
     connect_timeout: timedelta = timedelta(seconds=10)
     answer_timeout: timedelta = timedelta(seconds=5)
-    ping_interval: timedelta = timedelta(seconds=10)
+    ping_interval: timedelta = timedelta(seconds=9)
     audit_interval: timedelta = timedelta(seconds=60)
 
 
@@ -78,12 +93,22 @@ class AmiSource(Source, Pbx):
         self._held: list[CallEvent] | None = None
         self._link: Link | None = None
         self._births = 0
+        self._connects = 0
+        self._events = 0
         self._listeners: dict[bytes, list[Listener]] = {}
         self._wanted: dict[bytes, Wanted] = dict(WANTED)  # and what is listened for
         self._event_mask = EVENT_MASK
         self._booted = asyncio.Event()
         self.problem = "not connected yet"  #: why the feed is down, empty while it is up
+        self._say_again_at = 0.0
+        self._pulse = Pulse(time.monotonic)
         self._log = log.bind(pbx=access.name)
+
+    def facts(self) -> PbxFacts:
+        """Give what the watchdog is to know."""
+        return PbxFacts(
+            self._access.name, self.problem, self._pulse.due, self._connects, self._events
+        )
 
     async def run(self, emit: Emit) -> None:
         """Watch until cancelled."""
@@ -94,16 +119,19 @@ class AmiSource(Source, Pbx):
             if problem is None:  # had been up: start over with short waits
                 attempt = 0
                 problem = problems.Problem(self.problem)
-            first, longest = (
-                (FIRST_WAIT_REFUSED, LONGEST_WAIT_REFUSED)
-                if problem.refused
-                else (FIRST_WAIT, LONGEST_WAIT)
-            )
-            wait = min(longest, first * 2**attempt) * (0.5 + self._chance() / 2)
+            wait = _bound(problem, attempt) * (0.5 + self._chance() / 2)
             attempt = min(attempt + 1, 16)
+            self._say_down(problem.text, wait, first=attempt == 1)
             self.problem = problem.text
-            self._log.warning("pbx_down", problem=problem.text, retry_in_s=round(wait, 1))
+            self._pulse.back_in(timedelta(seconds=wait))
             await asyncio.sleep(wait)
+
+    def _say_down(self, text: str, wait: float, *, first: bool) -> None:
+        """Log why there is no feed: each new reason, and the same one now and then."""
+        now = asyncio.get_running_loop().time()
+        if first or text != self.problem or now >= self._say_again_at:
+            self._say_again_at = now + _SAY_AGAIN.total_seconds()
+            self._log.warning("pbx_down", problem=text, retry_in_s=round(wait, 1))
 
     async def act(self, action: Mapping[str, str]) -> Mapping[str, str]:
         """Do one action over the connection there is now.
@@ -145,11 +173,13 @@ class AmiSource(Source, Pbx):
             access.port,
             tls=access.tls,
             on_frames=self._frames,
+            on_damage=self._damaged,
             tap=self._tap,
             wanted=self._wanted,
         )
         self._held, self._births = [], 0
         self._booted.clear()
+        self._pulse.back_in(_CONNECTS_WITHIN)
         event_mask = self._event_mask
         watched = False
         try:
@@ -184,6 +214,23 @@ class AmiSource(Source, Pbx):
         self.problem = link.lost.result() if link.lost.done() else "the watch was stopped"
         self._emit(ev.FeedLost(self._now(), self.problem))
 
+    def _damaged(self) -> None:
+        """Take stock anew: what could not be read was, perhaps, that somebody answered."""
+        link = self._link
+        if link is None or self._held is not None:
+            return  # stock is being taken
+        self._log.error("pbx_damaged", problem=_DAMAGED)
+        self._emit(ev.FeedLost(self._now(), _DAMAGED))
+        self._held = []
+        self._hold(self._take_stock_anew(link))
+
+    async def _take_stock_anew(self, link: Link) -> None:
+        await asyncio.sleep(_DAMAGE_SETTLES.total_seconds())
+        try:
+            await self._resynchronise(link)
+        except (LinkLost, TimeoutError):
+            link.abort(_DAMAGED)
+
     async def _resynchronise(self, link: Link) -> None:
         """Take stock before any event counts; what comes meanwhile waits its turn."""
         timeout = self._access.answer_timeout.total_seconds()
@@ -197,6 +244,7 @@ class AmiSource(Source, Pbx):
                 problem=problems.NO_REPORTING.format(username=self._access.username),
             )
         held, self._held = self._held or [], None
+        self._connects += 1
         self._emit(ev.FeedRestored(self._now(), boot, channels))
         for event in held:
             self._emit(event)
@@ -220,15 +268,29 @@ class AmiSource(Source, Pbx):
         interval = self._access.ping_interval.total_seconds()
         timeout = self._access.answer_timeout.total_seconds()
         while True:
+            self._pulse.back_in(timedelta(seconds=interval + 2 * timeout))
             await asyncio.sleep(interval)
             try:
                 await link.ask({"Action": "Ping"}, timeout=timeout)
             except TimeoutError:
-                if link.loop_time() - link.last_heard >= timeout:
+                if await self._is_silent(link, timeout):
                     link.abort(f"silent: no answer to a ping within {timeout:g} s")
                     return
-            except (LinkLost, Refused):
+            except Refused:
+                continue  # a "no" is a sign of life, too
+            except LinkLost:
                 return
+
+    @staticmethod
+    async def _is_silent(link: Link, timeout: float) -> bool:  # noqa: ASYNC109 - an argument
+        """Tell, once a ping is unanswered, whether nothing else comes either.
+
+        Whatever came after the ping was sent may have been the last before the line fell silent, so
+        it puts the judgement off by no more than the same time.
+        """
+        heard = link.last_heard
+        await asyncio.sleep(max(0.0, heard + timeout - link.loop_time()))
+        return link.last_heard == heard
 
     async def _audit(self, link: Link) -> None:
         """Compare with the PBX's own account now and then: an event may be lost or forbidden."""
@@ -273,6 +335,7 @@ class AmiSource(Source, Pbx):
                 if frame.name == b"FullyBooted":
                     self._booted.set()
                 continue
+            self._events += 1
             self._put(event)
             if isinstance(event, ev.ChannelCreated):
                 self._births += 1
@@ -323,3 +386,14 @@ class AmiSource(Source, Pbx):
         withheld = is_withheld(answer.get("Value", ""))
         if withheld:
             self._put(ev.PresentationKnown(self._now(), channel_id, withheld))
+
+
+def _bound(problem: problems.Problem, attempt: int) -> float:
+    """Give the longest wait after attempt number `attempt` in a row."""
+    first, longest = FIRST_WAIT, LONGEST_WAIT
+    if problem.refused:
+        first, longest = FIRST_WAIT_REFUSED, LONGEST_WAIT_REFUSED
+    elif problem.disagreed:
+        longest = LONGEST_WAIT_DISAGREED
+    bound: float = min(longest, first * 2**attempt)
+    return bound

@@ -98,7 +98,9 @@ def _newchannel(frame: Frame, at: datetime) -> CallEvent | None:
 
 def _newstate(frame: Frame, at: datetime) -> CallEvent | None:
     state = whole(frame.get(_STATE))
-    return ev.StateChanged(at, frame.get(UNIQUEID), state) if state in _TOLD_STATES else None
+    if state not in _TOLD_STATES:
+        return None
+    return ev.StateChanged(at, frame.get(UNIQUEID), state, frame.get(_CONTEXT), frame.get(_EXTEN))
 
 
 def _newcallerid(frame: Frame, at: datetime) -> CallEvent:
@@ -223,16 +225,26 @@ def _parked(frame: Frame, at: datetime) -> CallEvent:
     return ev.Parked(at, frame.get(b"\r\nParkeeUniqueid: "), frame.get(b"\r\nParkingSpace: "))
 
 
+def _hold(frame: Frame, at: datetime) -> CallEvent:
+    return ev.HoldChanged(at, frame.get(UNIQUEID), holds=True)
+
+
+def _unhold(frame: Frame, at: datetime) -> CallEvent:
+    return ev.HoldChanged(at, frame.get(UNIQUEID), holds=False)
+
+
 def _pickup(frame: Frame, at: datetime) -> CallEvent:
     return ev.PickedUp(at, frame.get(UNIQUEID), frame.get(b"\r\nTargetUniqueid: "))
 
 
 def _hangup_request(frame: Frame, at: datetime) -> CallEvent:
-    return ev.HangupRequested(at, frame.get(UNIQUEID), by_far_end=True)
+    return ev.HangupRequested(at, frame.get(UNIQUEID), by_far_end=True, context=frame.get(_CONTEXT))
 
 
 def _soft_hangup_request(frame: Frame, at: datetime) -> CallEvent:
-    return ev.HangupRequested(at, frame.get(UNIQUEID), by_far_end=False)
+    return ev.HangupRequested(
+        at, frame.get(UNIQUEID), by_far_end=False, context=frame.get(_CONTEXT)
+    )
 
 
 def _hangup(frame: Frame, at: datetime) -> CallEvent:
@@ -259,6 +271,8 @@ _READERS: dict[bytes, Callable[[Frame, datetime], CallEvent | None]] = {
     b"BlindTransfer": _blind_transfer,
     b"AttendedTransfer": _attended_transfer,
     b"ParkedCall": _parked,
+    b"Hold": _hold,
+    b"Unhold": _unhold,
     b"Pickup": _pickup,
     b"HangupRequest": _hangup_request,
     b"SoftHangupRequest": _soft_hangup_request,

@@ -159,7 +159,9 @@ def _events(  # noqa: C901, PLR0912, PLR0915 - one case an event
                 states[row.channel_id] = ChannelState.UP
                 if row.channel_id != row.linkedid:
                     yield ev.DialEnded(row.at, "", row.channel_id, "ANSWER", "")
-                yield ev.StateChanged(row.at, row.channel_id, ChannelState.UP)
+                yield ev.StateChanged(
+                    row.at, row.channel_id, ChannelState.UP, row.context, row.exten
+                )
             case "BRIDGE_ENTER":
                 yield ev.BridgeEntered(
                     row.at,
@@ -202,7 +204,7 @@ def _events(  # noqa: C901, PLR0912, PLR0915 - one case an event
             case "HANGUP":
                 if row.linkedid in gave_up:
                     yield ev.HangupRequested(row.at, row.linkedid, by_far_end=True)
-                yield ev.HangupRequested(row.at, row.channel_id, _by_far_end(row))
+                yield ev.HangupRequested(row.at, row.channel_id, _by_far_end(row), row.context)
                 status = row.extra.get("dialstatus", "")
                 if not status and row.channel_id in unreached:
                     status = "CHANUNAVAIL"
@@ -264,6 +266,6 @@ def _epoch(text: str) -> datetime | None:
 def _extra(text: str) -> dict[str, str]:
     try:
         extra = json.loads(text) if text else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return {str(k): str(v) for k, v in extra.items()} if isinstance(extra, dict) else {}

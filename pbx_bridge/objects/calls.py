@@ -1,14 +1,15 @@
-"""What `--json` prints: the shape of each object is a promise to other programs."""
+"""Calls, what was decided about them, and all that came of one."""
 
 import dataclasses
 from typing import Any
 
-from pbx_bridge.core.pricing import from_micros
-from pbx_bridge.core.voicemail import RecordingState
+from pbx_bridge.objects.messages import (
+    consent_object,
+    message_object,
+    recording_object,
+    reply_object,
+)
 from pbx_bridge.store.calls import CallRecord, DecisionRecord, Explanation
-from pbx_bridge.store.messages import MessageRecord
-from pbx_bridge.store.recordings import RecordingRecord
-from pbx_bridge.store.replies import ReplyRecord
 
 
 def call_object(record: CallRecord) -> dict[str, Any]:
@@ -50,45 +51,6 @@ def decision_object(decision: DecisionRecord) -> dict[str, Any]:
     }
 
 
-def message_object(record: MessageRecord) -> dict[str, Any]:
-    return {
-        "id": record.message_id,
-        "call": record.call_row,
-        "step": record.step,
-        "to": record.to,
-        "body": record.body,
-        "gateway": record.gateway,
-        "line": record.line,
-        "created_at": record.created_at,
-        "due_at": record.due_at,
-        "expires_at": record.expires_at,
-        "state": record.state,
-        "attempts": record.attempts,
-        "gateway_ref": record.gateway_ref,
-        "detail": record.detail,
-        "code": record.code,
-        "channel": record.channel,
-        "purpose": record.purpose,
-        "segments": record.segments,
-        "cost": str(from_micros(record.cost_micros)),
-    }
-
-
-def reply_object(record: ReplyRecord) -> dict[str, Any]:
-    return {
-        "id": record.row_id,
-        "received_at": record.received_at,
-        "gateway": record.gateway,
-        "from": record.sender_e164 or record.sender,
-        "to": record.recipient,
-        "meaning": record.meaning,
-        "body": record.body,
-        "detail": record.detail,
-        "message": record.message_id,
-        "call": record.call_row,
-    }
-
-
 def explanation_object(told: Explanation) -> dict[str, Any]:
     return call_object(told.record) | {
         "steps": [dataclasses.asdict(step) for step in told.steps],
@@ -107,26 +69,6 @@ def explanation_object(told: Explanation) -> dict[str, Any]:
         "receipts": [dataclasses.asdict(receipt) for receipt in told.receipts],
         "replies": [reply_object(reply) for reply in told.replies],
         "recording": recording_object(told.recording) if told.recording else None,
-    }
-
-
-def recording_object(record: RecordingRecord) -> dict[str, Any]:
-    """Give a message that a caller left."""
-    return {
-        "id": record.recording_id,
-        "call": record.call_row,
-        "pbx": record.pbx,
-        "left": record.left_at,
-        "caller": record.caller,
-        "name": record.name,
-        "line": record.line,
-        "mailbox": record.mailbox,
-        "seconds": record.seconds,
-        "state": record.state,
-        "transcript": record.transcript,
-        "language": record.language,
-        "file": record.path,
-        "told": record.tell_at is None
-        and record.state not in {RecordingState.AWAITED, RecordingState.OFF},
-        "problem": record.problem,
+        "ladders": [one.row_id for one in told.ladders],
+        "consents": [consent_object(one) for one in told.consents],
     }
