@@ -1,8 +1,10 @@
-"""What a day of forged calls costs an office with the default guards.
+"""What forged calls cost an office with the default guards.
 
     python -m benchmarks.pumping [CALLS]
+    python -m benchmarks.pumping --attacks [CALLS]
 
-See tests/pumping.py for the attack; tests/test_pumping.py holds it to the limits.
+The second prints a table with a row for each attack. See tests/pumping.py for the attacks;
+tests/test_pumping.py and tests/security/test_spoofed_callers.py hold them to the limits.
 """
 
 import asyncio
@@ -13,8 +15,10 @@ from pathlib import Path
 
 import structlog
 
+from pbx_bridge.core.pricing import MICROS
 from pbx_bridge.store.db import Database
-from tests.pumping import Attack
+from tests.pumping import KINDS, Attack
+from tests.security.test_spoofed_callers import DAY, DEFAULTS, PACES
 from tests.test_pumping import CUSTOMERS, RULES
 
 
@@ -36,5 +40,30 @@ async def main() -> None:
         print(f"  {times:6} {rule}")
 
 
+async def attacks(forged: int) -> None:
+    """Print what each attack came to."""
+    print("| numbers | over | calls | texts to them | most in an hour | cost, USD"
+          " | customers texted | newcomers texted | alerts |")  # fmt: skip
+    print("|---|---|---|---|---|---|---|---|---|")
+    for kind, numbers in KINDS.items():
+        for pace, over in PACES.items():
+            with tempfile.TemporaryDirectory(dir=".") as folder:
+                async with Database.open(Path(folder) / "pumped.db") as db:
+                    attack = Attack(db, DEFAULTS, numbers=numbers, over=over)
+                    people = max(4, round(CUSTOMERS * over / DAY))  # one an hour of each
+                    f = await attack.run(forged, people, people)
+            theirs = f.texts - f.customers_texted - f.newcomers_texted
+            print(
+                f"| {kind} | {pace} | {forged} | {theirs} | {f.most_in_an_hour}"
+                f" | {f.micros / MICROS:.2f} | {f.customers_texted} of {f.customers}"
+                f" | {f.newcomers_texted} of {f.newcomers} | {f.alerts} |",
+                flush=True,
+            )
+
+
 if __name__ == "__main__":
-    asyncio.run(main())
+    if sys.argv[1:2] == ["--attacks"]:
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+        asyncio.run(attacks(int(sys.argv[2]) if len(sys.argv) > 2 else 10_000))
+    else:
+        asyncio.run(main())
