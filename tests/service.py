@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pbx_bridge.clock import utc_now
 from pbx_bridge.store import calls
@@ -22,16 +22,18 @@ from pbx_bridge.store.db import Database
 from pbx_bridge.store.messages import MessageRecord
 from tests.gateways.fakes import ACCOUNT, TOKEN, FakeTwilio, Request, Told, answer
 from tests.sources.ami.fake import FakeAmi, Headers, event
+from tests.warm import Born, born
 
 ROOT = Path(__file__).parent.parent
 #: What the service waits for in an office is long; a test has no such time.
 SHORT = {
     "followup.RECORDS_SETTLE": 0.1,
     "source.FIRST_WAIT": 0.05,
+    "source._SAY_AGAIN": 0,
     "source.FIRST_WAIT_REFUSED": 0.05,
 }
 #: A machine that is busy with other tests is slow; nothing waits as long unless it fails.
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 _serials = count(1)
 
@@ -200,6 +202,14 @@ class Pbx(FakeAmi):
             file.write(text.getvalue())
 
 
+class Watchable(Protocol):
+    """What a configuration has to say of a PBX."""
+
+    port: int
+    secret: str
+    cel: Path | None
+
+
 @dataclass
 class Plain:
     """A gateway that takes texts and can be asked nothing."""
@@ -214,7 +224,7 @@ class Plain:
 class Service:
     """One run of the service, and what it logs."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process | Born) -> None:
         self._process = process
         self._news = asyncio.Event()
         self.log: list[dict[str, Any]] = []
@@ -233,6 +243,10 @@ class Service:
     @property
     def runs(self) -> bool:
         return self._process.returncode is None
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
@@ -292,13 +306,15 @@ class Office:
         return self.folder / "pbx-bridge.toml"
 
     def configure(self, **changes: str) -> None:
-        """Write the configuration: [texting] and more, as `text`."""
+        """Write the configuration: [texting] and more; `texting` are lines for that table."""
         values = {
             "enabled": "true",
             "delay": '"0s"',
             "database": str(self.folder / "bridge.db"),
             "pbx": self.pbx_table("office", self.pbx),
             "gateway": self.twilio(),
+            "texting": "",
+            "more": "",
         } | changes
         self.config.write_text(
             f"""\
@@ -311,6 +327,7 @@ enabled = {values["enabled"]}
 delay = {values["delay"]}
 max_per_hour = 10000
 max_per_day = 10000
+{values["texting"]}
 [texting.limits]
 # All calls are of strangers from one block of numbers.
 per_block_per_hour = 10000
@@ -329,11 +346,12 @@ enabled = false
 {values["gateway"]}
 [database]
 path = "{values["database"]}"
+{values["more"]}
 """
         )
 
     @staticmethod
-    def pbx_table(name: str, pbx: Pbx, secret: str | None = None) -> str:
+    def pbx_table(name: str, pbx: Watchable, secret: str | None = None) -> str:
         records = f'records = {{ cel_csv = "{pbx.cel}" }}\n' if pbx.cel else ""
         return (
             f'[[pbx]]\nname = "{name}"\nport = {pbx.port}\nusername = "bridge"\n'
@@ -352,7 +370,9 @@ path = "{values["database"]}"
     async def start(self, **options: Any) -> Service:
         """Start the service; see `tests.service_process` for the options."""
         options["seconds"] = SHORT | options.get("seconds", {})
-        return await self.run("tests.service_process", str(self.config), json.dumps(options))
+        service = Service(await born(str(self.config), json.dumps(options)))
+        self.services.append(service)
+        return service
 
     async def start_watching(self, **options: Any) -> Service:
         """Start the service and wait until it sees the PBX."""

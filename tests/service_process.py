@@ -3,9 +3,10 @@
 Usage: python -m tests.service_process CONFIG [OPTIONS]
 
 OPTIONS is a JSON object: `die_at` and `nth` name the passing of a checkpoint at which the process
-kills itself, `fail_at` a checkpoint that raises as a bug would, `seconds` shortens waits, by the
-name of the module's constant: {"app.LAST_EXIT": 1}. Asking a gateway about messages of unknown
-fate is short in any case.
+kills itself, `fail_at` a checkpoint that raises as a bug would, `cancel_at` one that a stray
+cancellation hits, `hang_at` one that never returns. `seconds` shortens waits, by the name of the
+module's constant: {"app.LAST_EXIT": 1}. Asking a gateway about messages of unknown fate is short in
+any case.
 """
 
 import asyncio
@@ -13,13 +14,15 @@ import json
 import os
 import signal
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from pbx_bridge import app, followup, ledger, outgoing, sender
+from pbx_bridge import app, followup, ledger, outgoing, sender, service, threads, watchdog
+from pbx_bridge.core import liveness
 from pbx_bridge.core.delivery import AskSchedule
 from pbx_bridge.sources.ami import source
 
@@ -27,9 +30,12 @@ MODULES = {
     "app": app,
     "followup": followup,
     "ledger": ledger,
+    "liveness": liveness,
     "outgoing": outgoing,
     "sender": sender,
+    "service": service,
     "source": source,
+    "watchdog": watchdog,
 }
 ASKING = AskSchedule(
     settle=timedelta(seconds=0.3),
@@ -58,6 +64,10 @@ def _checkpoint(options: dict[str, Any]) -> Callable[[str], None]:
             os.kill(os.getpid(), signal.SIGKILL)
         if name == options.get("fail_at"):
             raise ZeroDivisionError("a bug, as far as anybody can tell")
+        if name == options.get("cancel_at"):
+            raise asyncio.CancelledError
+        if name == options.get("hang_at"):
+            time.sleep(3600)
 
     return checkpoint
 
@@ -65,7 +75,7 @@ def _checkpoint(options: dict[str, Any]) -> Callable[[str], None]:
 def main(config: str, options: str = "{}") -> int:
     told: dict[str, Any] = json.loads(options)
     _shorten(told.get("seconds", {}))
-    return asyncio.run(app.run(Path(config), asking=ASKING, checkpoint=_checkpoint(told)))
+    return threads.run(app.run(Path(config), asking=ASKING, checkpoint=_checkpoint(told)))
 
 
 if __name__ == "__main__":

@@ -10,17 +10,25 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import ClientSession, CookieJar
 from standardwebhooks import Webhook as Verifier
 
+from pbx_bridge.clock import utc_now
 from pbx_bridge.core.delivery import State
+from pbx_bridge.core.roles import Role
 from pbx_bridge.destinations.webhook import new_secret
+from pbx_bridge.store import accounts
+from pbx_bridge.store.db import Database
 from tests.contacts.addressbook import PASSWORD, USER, Server, card
-from tests.gateways.fakes import Behaviour, FakeTwilio, Request, Told, answer
-from tests.service import ROOT, Office, office, pbx, until
+from tests.gateways.fakes import TOKEN, Behaviour, FakeTwilio, Request, Told, answer
+from tests.service import ROOT, Office, Service, office, pbx, until
+from tests.web import door
 
 
 @pytest.fixture
@@ -254,6 +262,137 @@ async def test_a_pbx_that_is_gone_from_the_new_configuration_needs_a_restart(
     assert await service.stops() == 0
 
 
+# -- edits through the page --------------------------------------------------------------------
+
+
+@dataclass
+class Browser:
+    """Somebody with a browser, at the real service."""
+
+    session: ClientSession
+
+    async def sends(self, path: str, **fields: str) -> str:
+        """Open a page and send its form; give what is shown then."""
+        form = "/setup" if path.startswith("/setup") else path
+        async with self.session.get(form) as answer:
+            page = await answer.text()
+        hidden = re.findall(r'type="hidden" name="(csrf|seen)" value="([^"]*)"', page)
+        async with self.session.post(path, data=dict(hidden) | fields) as answer:
+            return await answer.text()
+
+
+@asynccontextmanager
+async def _administrator(place: Office, **changes: str) -> AsyncIterator[tuple[Service, Browser]]:
+    """Start a service with a page, and log in there."""
+    port = _free_port()
+    place.configure(more=f"[web]\nport = {port}\n", **changes)
+    async with Database.open(place.folder / "bridge.db") as db:
+        await db.run(
+            lambda tx: accounts.add(
+                tx, name="anna", role=Role.ADMIN, now=utc_now(), password=door.HASH
+            )
+        )
+    service = await place.start_watching()
+    await service.told("page_listens")
+    async with ClientSession(
+        f"http://127.0.0.1:{port}", cookie_jar=CookieJar(unsafe=True)
+    ) as session:
+        browser = Browser(session)
+        await browser.sends("/login", name="anna", password=door.PASSWORD)
+        yield service, browser
+
+
+async def test_shadow_mode_is_left_through_the_page(place: Office) -> None:
+    async with _administrator(place, enabled="false") as (service, browser):
+        before = place.config.read_text()
+        place.pbx.misses()
+        await service.told("call_judged")
+        page = await browser.sends("/rules/edit/sending", step="show", enabled="yes")
+        assert "<ins>enabled = true</ins>" in page
+        assert TOKEN not in page
+        page = await browser.sends("/rules/edit/sending", step="save", enabled="yes")
+        assert "Saved and in force." in page
+        assert (await service.told("config_reloaded"))["mode"] == "live"
+        assert place.config.read_text() == before.replace("enabled = false", "enabled = true", 1)
+        number = place.pbx.misses()
+        await until(lambda: place.texts == {number: 1})
+        assert await service.stops() == 0
+
+
+async def test_edits_and_signals_at_the_same_time_end_with_what_stands_in_the_file(
+    place: Office,
+) -> None:
+    async with _administrator(place) as (service, browser):
+        for number in range(6):
+            service.signal(signal.SIGHUP)
+            saving = browser.sends("/rules/edit/office", step="save", name=f"Office {number}")
+            storm = asyncio.get_running_loop().call_later(0.05, service.signal, signal.SIGHUP)
+            assert "Saved and in force." in await saving
+            storm.cancel()
+        assert 'name = "Office 5"' in place.config.read_text()
+        await service.told("config_reloaded", times=6)
+        assert [entry for entry in service.log if entry["event"] == "config_kept_old"] == []
+        place.pbx.misses()
+        await service.told("message_accepted")
+        (message,) = await place.messages()
+        assert "Office 5" in message.body
+        assert await service.stops() == 0
+
+
+async def test_an_edit_of_a_file_that_has_a_mistake_elsewhere_is_not_written(
+    place: Office, tmp_path: Path
+) -> None:
+    """Somebody moved a gateway's secret since: the old configuration stays in force."""
+    async with _administrator(place) as (service, browser):
+        missing = tmp_path / "gone"
+        text = place.config.read_text()
+        place.config.write_text(text.replace(f'"{TOKEN}"', f'{{ file = "{missing}" }}'))
+        page = await browser.sends("/rules/edit/office", step="save", name="Other", number="")
+        assert "cannot be read" in page
+        assert str(missing) in page
+        assert 'name = "Miller"' in place.config.read_text()
+        number = place.pbx.misses()
+        await until(lambda: place.texts == {number: 1})
+        assert await service.stops() == 0
+
+
+async def test_a_configuration_that_the_service_cannot_go_by_is_told_on_the_page(
+    place: Office,
+) -> None:
+    """A gateway that was added by hand, and is no mistake in the file, cannot be opened."""
+    async with _administrator(place) as (service, browser):
+        text = place.config.read_text()
+        more = '[gateways.dongle]\ntype = "pbx"\nmethod = "dongle"\ndevice = "d0"\npbx = "none"\n'
+        place.config.write_text(
+            text.replace("[texting]", '[texting]\ngateways = ["test", "dongle"]') + more
+        )
+        page = await browser.sends("/rules/edit/office", step="save", name="Other", number="")
+        assert "Saved, but the service goes on with what it had: there is no PBX named" in page
+        assert 'name = "Other"' in place.config.read_text()
+        number = place.pbx.misses()
+        await until(lambda: place.texts == {number: 1})
+        (message,) = await place.messages()
+        assert "Miller" in message.body
+        assert await service.stops() == 0
+
+
+async def test_a_test_call_ticks_itself_off_in_the_guide(place: Office) -> None:
+    async with _administrator(place) as (service, browser):
+        before = place.pbx.misses()
+        await service.told("message_accepted")
+        coming = f"+{int(before) + 1}"
+        assert "Looking out for a call" in await browser.sends("/setup/call", number=coming)
+        assert place.pbx.misses() == coming
+        await service.told("message_accepted", times=2)
+        async with browser.session.get("/setup/progress") as answer:
+            page = await answer.text()
+        assert re.findall(r'class="badge \w+">([^<]*)<', page)[:5] == [*["seen"] * 4, "waits"]
+        async with browser.session.get("/setup") as answer:
+            page = await answer.text()
+        assert page.count(">connected<") == 1
+        assert await service.stops() == 0
+
+
 # -- SIGTERM --------------------------------------------------------------------------------
 
 
@@ -312,8 +451,8 @@ async def test_a_database_that_stays_locked_does_not_hold_up_the_end(place: Offi
     assert await (await place.start_watching()).stops() == 0
     service = await place.start_watching(
         seconds={
-            "app.DRAIN_SENDING": 0.5,
-            "app.DRAIN_JUDGING": 0.5,
+            "service.DRAIN_SENDING": 0.5,
+            "service.DRAIN_JUDGING": 0.5,
             "app.LAST_EXIT": 1,
             "followup.HEARTBEAT": 0.2,
         }
@@ -438,7 +577,7 @@ async def test_stopped_on_a_full_disk_it_finds_the_calls_again(
     place: Office, small_disk: Path
 ) -> None:
     place.configure(database=str(small_disk / "bridge.db"))
-    service = await place.start_watching(seconds={"app.DRAIN_JUDGING": 1})
+    service = await place.start_watching(seconds={"service.DRAIN_JUDGING": 1})
     number = place.pbx.misses()
     await service.told("message_accepted")
     ballast = small_disk / "ballast"

@@ -249,15 +249,16 @@ text_path = "text"
         way.configure(gateway=gateway)
         service = await way.place.start_watching()
         caller, _ = await way.missed(service)
-        async with (
-            aiohttp.ClientSession() as http,
-            http.post(
-                f"http://127.0.0.1:{way.port}/hooks/test/reply",
-                json={"id": "in1", "from": caller, "text": "STOP"},
-                headers={"X-Token": "modem-secret"},
-            ) as response,
-        ):
-            assert response.status == 200
+        status = 503  # as providers do, tell it again for as long as it cannot be written in time
+        async with aiohttp.ClientSession() as http:
+            while status == 503:
+                async with http.post(
+                    f"http://127.0.0.1:{way.port}/hooks/test/reply",
+                    json={"id": "in1", "from": caller, "text": "STOP"},
+                    headers={"X-Token": "modem-secret"},
+                ) as response:
+                    status = response.status
+        assert status == 200
         await service.told("message_accepted", times=2)
         assert [one["to"] for one in sent] == [caller, caller]
         assert "Miller" in sent[1]["text"]
@@ -309,7 +310,7 @@ async def test_hooks_on_a_port_that_is_taken_are_one_clear_line(way: Way) -> Non
         taken.bind(("127.0.0.1", way.port))
         taken.listen()
         service = await way.place.start()
-        problem = (await service.told("gateway_unusable"))["problem"]
+        problem = (await service.told("address_unusable"))["problem"]
         assert f"127.0.0.1:{way.port}" in problem
         assert "[hooks]" in problem
         assert await service.ended() == 1

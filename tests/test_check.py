@@ -309,6 +309,56 @@ async def test_a_gateway_through_the_pbx_without_permission_is_wrong(office: Off
     assert await office.says("gateway main", "there is no PBX named 'branch'") is False
 
 
+# -- the account that acts ------------------------------------------------------------------
+
+CONTROL = """
+[[pbx]]
+name = "branch"
+host = "127.0.0.1"
+port = {port}
+username = "bridge"
+secret = "s3cret"
+[pbx.control]
+username = "actor"
+secret = "{secret}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("allowed", "good", "text"),
+    [
+        (("Originate",), True, "'actor' may place calls (originate)"),
+        (("Originate", "DBPut"), True, "(originate) and write its database (system)"),
+        (("Ping",), False, "'actor' of [pbx.control] may do nothing: add to its write="),
+    ],
+)
+async def test_what_the_account_that_acts_may_do_is_said_and_not_done(
+    office: Office, *, allowed: tuple[str, ...], good: bool, text: str
+) -> None:
+    office.ami.answers["ListCommands"] = lambda ami, action: ami.success(
+        action, **dict.fromkeys(allowed, "what it does")
+    )
+    office.more = CONTROL.format(port=office.ami.port, secret="s3cret")
+    assert await office.says("control of branch", text) is good
+    assert not {action["Action"] for action in office.ami.asked} & {"Originate", "DBPut"}
+
+
+async def test_what_the_dialplan_reads_needs_the_right_to_write_it(office: Office) -> None:
+    office.more = CONTROL.format(port=office.ami.port, secret="s3cret")
+    office.more += "[pbx.dialplan]\nmissed_first = true\n"
+    for allowed, good in (("Originate",), False), (("DBPut",), True):
+        office.ami.answers["ListCommands"] = lambda ami, action, allowed=allowed: ami.success(  # type: ignore[misc]
+            action, **dict.fromkeys(allowed, "what it does")
+        )
+        text = "write its database" if good else "[pbx.dialplan] needs that; add `system`"
+        assert await office.says("control of branch", text) is good
+
+
+async def test_an_account_that_acts_and_cannot_log_in_is_wrong(office: Office) -> None:
+    office.more = CONTROL.format(port=office.ami.port, secret="wrong")
+    assert await office.says("control of branch", "refuses the login of 'actor'") is False
+
+
 # -- hours ----------------------------------------------------------------------------------
 
 

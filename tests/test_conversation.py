@@ -26,13 +26,23 @@ from pbx_bridge.core.delivery import (
 from pbx_bridge.core.happening import Happened, Listeners
 from pbx_bridge.core.reply import Meaning, Reply
 from pbx_bridge.ports import News
-from pbx_bridge.store import calls, consents, correspondents, events, outbox, receipts, replies
+from pbx_bridge.store import (
+    calls,
+    consents,
+    correspondents,
+    events,
+    ladders,
+    outbox,
+    receipts,
+    replies,
+)
 from pbx_bridge.store import messages as stored_messages
 from pbx_bridge.store.consents import ConsentSource
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.messages import MessageRecord
 from pbx_bridge.store.replies import ReplyRecord
 from pbx_bridge.store.schema import alert
+from pbx_bridge.urgent import Urgency
 from tests.store.examples import BOOT, MISSED, NOON, PBX, minutes, queue_message
 
 NUMBER = "+12125550143"
@@ -279,11 +289,22 @@ async def test_start_lets_texts_come_again_and_is_confirmed(world: World) -> Non
     assert len(await world.answers()) == 2
 
 
-async def test_help_is_answered_at_most_once_an_hour(world: World) -> None:
-    for after in (1, 30, 62):
+async def test_help_is_answered_at_most_once_a_day(world: World) -> None:
+    """Or a machine that says it by itself would be answered for ever."""
+    for after in (1, 30, 90, 1440, 1442):
         await world.wrote("HELP", after=after)
     answers = await world.answers()
-    assert [one.created_at - NOON for one in answers] == [minutes(1), minutes(62)]
+    assert [one.created_at - NOON for one in answers] == [minutes(1), minutes(1442)]
+
+
+async def test_stop_start_and_help_are_done_but_answered_twice_at_most(world: World) -> None:
+    for after, word in ((1, "HELP"), (90, "STOP"), (180, "START"), (270, "STOP")):
+        await world.wrote(word, after=after)
+    answers = await world.answers()
+    assert [one.created_at - NOON for one in answers] == [minutes(1), minutes(90)]
+    opted_out = await world.db.read(lambda tx: consents.opted_out(tx, NUMBER))
+    assert opted_out is not None
+    assert opted_out.at - NOON == minutes(270)
 
 
 async def test_urgent_is_told_at_once_and_to_whom_it_may_concern(world: World) -> None:
@@ -291,6 +312,19 @@ async def test_urgent_is_told_at_once_and_to_whom_it_may_concern(world: World) -
     query = select(alert.c.kind, alert.c.urgent, alert.c.reply, alert.c.subject)
     (row,) = await world.db.read(lambda tx: tx.execute(query).all())
     assert tuple(row) == ("urgent", True, (await world.replies())[0].row_id, NUMBER)
+
+
+async def test_urgent_has_those_on_call_phoned_if_so_configured(world: World) -> None:
+    await world.wrote("URGENT", after=1)
+    assert await world.db.read(ladders.recent) == []
+    world.conversation.urgency = Urgency()
+    await world.wrote("is anybody there?", after=2)
+    assert await world.db.read(ladders.recent) == []
+    await world.wrote("URGENT water is coming", after=3)
+    (ladder,) = await world.db.read(ladders.recent)
+    assert (ladder.number, ladder.wrote, ladder.call_row) == (NUMBER, True, world.call_row)
+    query = select(alert.c.id).where(alert.c.kind == "urgent").order_by(alert.c.id.desc())
+    assert await world.db.read(lambda tx: tx.execute(query).scalars().first()) == ladder.alert_id
 
 
 async def test_cancel_opts_out_and_people_look_at_it(world: World) -> None:

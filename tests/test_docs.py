@@ -18,11 +18,8 @@ timezone = "America/New_York"
 PBX = '[[pbx]]\nname = "office"\nusername = "pbx-bridge"\nsecret = "x"\n'
 #: Pages whose blocks are tried by the tests of what they are about.
 TRIED_ELSEWHERE = {"gateways/mqtt.md", "gateways/http.md", "templates.md"}
-PAGES = sorted(
-    path.relative_to(DOCS).as_posix()
-    for path in DOCS.rglob("*.md")
-    if "```toml" in path.read_text(encoding="utf-8")
-)
+ALL = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
+PAGES = [page for page in ALL if "```toml" in (DOCS / page).read_text(encoding="utf-8")]
 CONSOLE = '[gateways.{name}]\ntype = "console"\n'
 
 
@@ -52,6 +49,16 @@ def test_every_block_of_a_page_is_valid(page: str) -> None:
         parse(whole, page, DOCS)
 
 
+def test_a_snippet_that_a_page_shows_is_the_one_that_is_tested() -> None:
+    snippets = [path.read_text("utf-8") for path in (DOCS / "../asterisk-conf/snippets").iterdir()]
+    for page in ("dialplan.md", "gateways/pbx.md"):
+        text = (DOCS / page).read_text(encoding="utf-8")
+        for block in re.findall(
+            r"```ini\n(\[(?:pbxbridge|messages|incoming)-.*?)```", text, re.DOTALL
+        ):
+            assert any(block in snippet for snippet in snippets), block
+
+
 def test_pages_tried_elsewhere_are_tried_there() -> None:
     tests = "\n".join(
         path.read_text(encoding="utf-8")
@@ -62,8 +69,13 @@ def test_pages_tried_elsewhere_are_tried_there() -> None:
         assert page.rpartition("/")[2] in tests, page
 
 
-@pytest.mark.parametrize("page", ["../README.md", *PAGES])
+@pytest.mark.parametrize("page", ["../README.md", *ALL])
 def test_links_lead_somewhere(page: str) -> None:
     path = DOCS / page
     for target in re.findall(r"\]\((?!http)([^)#]+)", path.read_text(encoding="utf-8")):
         assert (path.parent / target).exists(), target
+
+
+def test_the_index_leads_to_every_page() -> None:
+    index = (DOCS / "README.md").read_text(encoding="utf-8")
+    assert [page for page in ALL if page != "README.md" and f"({page})" not in index] == []

@@ -675,7 +675,7 @@ async def test_draining_does_not_wait_for_a_full_disk_for_ever(
 
 async def test_in_a_flood_of_events_deadlines_are_kept(db: Database) -> None:
     office = Office(db)
-    office.arrives().rings("p").caller_hangs_up()
+    office.arrives().rings("p").wait(10).caller_hangs_up()
     await office.judged()  # its Hangup never comes
     office.wait(60)
     watching = asyncio.get_running_loop().create_task(office.followup.watch())
@@ -746,3 +746,43 @@ async def test_rules_that_are_replaced_in_mid_decision_count_from_the_next_one(
     newest, _ = await office.judged()
     assert newest.decision is not None
     assert (newest.decision.outcome, second.shadow) == ("shadow", True)
+
+
+async def test_the_board_is_the_present_or_says_that_it_is_not(db: Database) -> None:
+    office = Office(db)
+    emit = office.followup.emit_for(PBX)
+    emit(ev.FeedRestored(office.now, "boot", ()))
+    office.arrives()
+    for event in office.events:
+        emit(event)
+    office.wait(30)
+    board = office.followup.board()  # nobody has judged yet
+    assert (board.calls, board.behind(office.now)) == ((), True)
+    assert [feed.pbx for feed in board.lost] == [PBX]
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(office.followup.watch())
+        await office.followup.idle()
+        board = office.followup.board()
+        assert [(one.pbx, one.call.call_id) for one in board.calls] == [(PBX, "c")]
+        assert (board.as_of, board.behind(office.now), board.lost) == (office.now, False, ())
+        await office.followup.drain()
+
+
+async def test_what_is_seen_is_told_before_it_is_written_down(db: Database) -> None:
+    told: list[int] = []
+    office = Office(db)
+
+    def seen() -> None:
+        told.append(len(office.followup.board().calls))
+
+    office.followup = FollowUp(
+        db, {PBX: CallTracker(Inbound())}, RULES,
+        now=lambda: office.now, new_key=str, wake=office.wake, seen=seen,
+        checkpoint=lambda name: told.append(-1) if name == "before_record" else None,
+    )  # fmt: skip
+    await office.arrives().judged()
+    assert told == [1, -1]
+    await office.caller_hangs_up().judged()
+    await office.followup.expire(office.now + timedelta(seconds=10))
+    assert told == [1, -1, 1, 0, -1]

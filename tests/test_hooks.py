@@ -176,6 +176,14 @@ async def test_a_body_that_does_not_come_is_not_waited_for(
         writer.close()
 
 
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd"])
+async def test_a_body_that_is_not_packed_as_it_says_is_refused(world: World, encoding: str) -> None:
+    headers = {"signature": "yes", "Content-Encoding": encoding, "Connection": "close"}
+    async with world.running() as http:
+        assert (await world.call(http, data=b"not packed", headers=headers))[0] in {400, 200}
+        assert (await world.call(http))[0] == 200
+
+
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"])
 async def test_other_methods_do_not_exist(world: World, method: str) -> None:
     async with (

@@ -16,7 +16,14 @@ from pbx_bridge.clock import utc_now
 from pbx_bridge.config import defaults
 from pbx_bridge.conversation import Conversation, Noted
 from pbx_bridge.core.announcement import Announcement, ReplyArrived
-from pbx_bridge.core.delivery import Capabilities, LookupResult, Message, SendResult
+from pbx_bridge.core.delivery import (
+    Capabilities,
+    LookupResult,
+    Message,
+    Receipt,
+    SendResult,
+    State,
+)
 from pbx_bridge.core.reply import Reply
 from pbx_bridge.intake import Intake, StoredCursor
 from pbx_bridge.ports import Cursor, Gateway, News, Tell
@@ -155,6 +162,22 @@ async def test_one_that_cannot_be_understood_does_not_lose_the_others(
     )
     assert [type(result) for result in results] == [type(None), ZeroDivisionError, type(None)]
     assert await world.refs() == ["one", "two"]
+
+
+async def test_half_a_character_anywhere_keeps_nothing_out(world: World) -> None:
+    """As JSON has it where an emoji was cut in two; a database takes none."""
+    half = "a\ud83d"
+    await world.intake.take(
+        "modem",
+        [
+            replace(reply("1"), sender=half),
+            replace(reply("2"), body=half),
+            replace(reply("3"), recipient=half),
+            replace(reply("-"), gateway_ref=half, body="last"),
+            Receipt(state=State.UNDELIVERED, gateway_ref=half, key=half, code=half, detail=half),
+        ],
+    )
+    assert await world.refs() == ["Hello", "a?", "Hello", "last"]
 
 
 async def test_every_gateway_that_listens_is_heard(world: World) -> None:

@@ -38,6 +38,15 @@ def test_a_secret_is_read_from_systemd(tmp_path: Path, monkeypatch: pytest.Monke
     assert Section.model_validate({"token": {"credential": "twilio"}}).token.reveal() == "hush"
 
 
+def test_a_credential_that_cannot_be_looked_at_is_a_mistake_with_a_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For root no file is unreadable, but no file has a name of that length."""
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    with pytest.raises(ValueError, match="cannot be read: File name too long"):
+        Secret.resolve({"credential": "x" * 300})
+
+
 def test_nobody_sees_it() -> None:
     section = Section.model_validate({"token": "hush"})
     shown = (
@@ -90,8 +99,30 @@ def test_a_secret_that_cannot_be_found_says_why(
     written: object, problem: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    monkeypatch.setattr("pbx_bridge.secret.CREDENTIALS", Path("/nowhere"))
     with pytest.raises(ValidationError, match=problem):
         Section.model_validate({"token": written})
+
+
+def test_a_credential_may_be_a_file_of_a_folder_that_the_unit_loads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    (tmp_path / "pbx-bridge_twilio").write_text("hush\n")
+    (tmp_path / "ami").write_text("other\n")
+    assert Section.model_validate({"token": {"credential": "twilio"}}).token == Secret("hush")
+    assert Section.model_validate({"token": {"credential": "ami"}}).token == Secret("other")
+
+
+def test_outside_of_the_unit_a_credential_is_where_the_unit_has_it_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    monkeypatch.setattr("pbx_bridge.secret.CREDENTIALS", tmp_path)
+    (tmp_path / "twilio").write_text("hush\n")
+    assert Section.model_validate({"token": {"credential": "twilio"}}).token == Secret("hush")
+    with pytest.raises(ValidationError, match="ami cannot be read: No such file"):
+        Section.model_validate({"token": {"credential": "ami"}})
 
 
 @pytest.mark.parametrize("name", ["../twilio", "..", "a/b"])

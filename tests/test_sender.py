@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import math
 import signal
 import sys
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
@@ -52,6 +54,7 @@ from pbx_bridge.store.messages import AttemptRecord, MessageRecord
 from pbx_bridge.store.problem import StoreUnavailable
 from pbx_bridge.store.schema import alert
 from tests.gateways.fakes import FakeTwilio, Request, Told, answer
+from tests.service import until
 from tests.store.examples import queue_message
 
 NUMBER = "+15551234567"
@@ -842,3 +845,40 @@ async def test_a_message_whose_gateway_can_no_longer_be_asked_is_told_as_uncerta
             while not await told_states(world):  # noqa: ASYNC110 - the database tells nobody
                 await asyncio.sleep(0.01)
     assert await told_states(world) == [("a-uncertain", "uncertain")]
+
+
+# -- what the watchdog is told --------------------------------------------------------------
+
+
+async def test_a_request_that_cannot_be_broken_off_is_told_by_its_age(world: World) -> None:
+    stuck = asyncio.Event()
+
+    async def never_gives_up() -> None:
+        while not stuck.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await stuck.wait()
+
+    world.gateway.during = never_gives_up
+    world.options["timeout"] = SOON
+    await world.queue()
+    async with world.running() as sender:
+        await until(lambda: sender.facts().sending == 1)
+        first = sender.facts().oldest_request
+        assert first is not None
+        await until(lambda: time.monotonic() - first > 2 * SOON.total_seconds())
+        assert sender.facts().oldest_request == first
+        stuck.set()
+        await until(lambda: sender.facts().sending == 0)
+
+
+async def test_the_sender_says_when_it_will_be_back(world: World) -> None:
+    before = time.monotonic()
+    async with world.running() as sender:
+        await until(lambda: sender.facts().due < math.inf)
+        longest = sender_module.LONGEST_SLEEP.total_seconds()
+        assert before < sender.facts().due <= time.monotonic() + longest
+        claimed_at = sender.facts().claimed_at
+        await world.queue()
+        sender.wake()
+        await world.until(State.ACCEPTED)
+        assert sender.facts().claimed_at > claimed_at

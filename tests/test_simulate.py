@@ -149,6 +149,21 @@ def test_a_third_call_may_replace_the_follow_up() -> None:
     assert found.joins is None
 
 
+@pytest.mark.parametrize(
+    ("words", "check"),
+    [
+        ("customer, sales line, busy, texted 2 h ago", "cooling_down"),
+        ("customer, sales line, busy, texted 5 h ago", None),
+        ("customer, sales line, busy, opted out", "opted_out"),
+        ("new caller, sales line, busy, wrote STOP", "opted_out"),
+    ],
+)
+def test_what_was_before_counts(words: str, check: str | None) -> None:
+    found = told(words)
+    assert (found.verdicts[-1].check if found.text is None else None) == check
+    assert found.follows
+
+
 def test_a_country_without_mobile_numbers_is_told() -> None:
     with pytest.raises(Impossible, match="TA"):
         simulate(Scenario(at=NOW, country="TA"), RULES)
@@ -282,7 +297,7 @@ class Real:
     async def until(self, at: datetime | None) -> None:
         """Let time pass, with all that is due in it done at its time."""
         while True:
-            due = await self.db.read(_next_due)
+            due = await self.db.read(followups.next_step_or_message)
             if due is None or (at is not None and due > at):
                 break
             self.now = max(self.now, due)
@@ -307,11 +322,6 @@ def _planned(tx: Connection, *, before: set[int]) -> list[StepRecord]:
     """Give the steps that a call led to, also those that were done at once."""
     planned = [step for step in _steps(tx) if step.row_id not in before]
     return sorted(planned, key=lambda step: step.due_at)
-
-
-def _next_due(tx: Connection) -> datetime | None:
-    times = (outbox.next_due(tx), followups.next_due(tx))
-    return min((at for at in times if at is not None), default=None)
 
 
 @dataclass
@@ -560,6 +570,7 @@ def test_a_follow_up_whose_sequence_is_gone_is_none(tmp_path: Path) -> None:
         ("busy", "12", "not a telephone number"),
         ("customer tagged vip", CALLER, "leave out what kind of caller it is, tags"),
         ("2nd call", CALLER, "leave out earlier calls"),
+        ("texted 1h ago, opted out", CALLER, "leave out earlier texts, an opt-out"),
         ("e-mail known, agreed to texts, speaks Spanish", CALLER, "consent, a language"),
     ],
 )

@@ -74,7 +74,7 @@ class Office(Watched):
         """Let time pass, with all that is due in it done at its time, as the service would."""
         await self.judged()
         while True:
-            due = await self.db.read(_next_due)
+            due = await self.db.read(followups.next_step_or_message)
             if due is None or due > at:
                 break
             self.now = max(self.now, due)
@@ -130,11 +130,6 @@ class Office(Watched):
         self.leg("t", name="PJSIP/trunk-t", linkedid="desk", context="from-trunk")
         self.feed(ev.DialBegun(self.now, "desk", "t", "PJSIP/trunk-t", f"{dialled}@trunk"))
         self.up("t", "desk").enters("b", "t", "desk").wait(seconds).gone("t", "desk")
-
-
-def _next_due(tx: Connection) -> datetime | None:
-    times = (outbox.next_due(tx), followups.next_due(tx))
-    return min((at for at in times if at is not None), default=None)
 
 
 def _newest(tx: Connection) -> tuple[FollowUpRecord, list[StepRecord]]:

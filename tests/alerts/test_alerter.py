@@ -231,6 +231,18 @@ async def test_what_is_urgent_is_repeated_until_somebody_takes_it(world: World) 
     assert (record.acknowledged_by, record.due_at) == ("ann", None)
 
 
+async def test_that_nobody_took_it_by_phone_is_told_by_every_channel(world: World) -> None:
+    on_call = Staff(title="on call")
+    world.targets = replace(world.targets, on_call=(on_call,))
+    async with world.running():
+        await world.raised(AlertKind.URGENT, urgent=True)
+        await world.look()
+        assert (len(on_call.heard), len(world.staff.heard)) == (1, 0)
+        await world.raised(AlertKind.LADDER, urgent=True)
+        await world.look()
+        assert (len(on_call.heard), len(world.staff.heard)) == (2, 1)
+
+
 async def test_what_nobody_takes_is_repeated_so_often_and_no_more(world: World) -> None:
     world.targets = replace(world.targets, pace=Pace(max_repeats=2))
     async with world.running():

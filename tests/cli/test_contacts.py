@@ -57,9 +57,9 @@ def test_a_contact_is_added_with_all_its_fields(command: Run) -> None:
     ("option", "value", "problem"),
     [
         ("--number", "911", "'911' is no number of US; write it as +1 212 555 0143"),
-        ("--email", "nobody", "'nobody': no e-mail address; such as ann@example.com"),
-        ("--language", "spanish", "'spanish': no language; two letters, such as es"),
-        ("--zone", "Mars", "'Mars': no time zone; such as America/New_York"),
+        ("--email", "nobody", "'nobody' is no e-mail address; such as ann@example.com"),
+        ("--language", "spanish", "'spanish' is no language; two letters, such as es"),
+        ("--zone", "Mars", "'Mars' is no time zone; such as America/New_York"),
     ],
 )
 def test_what_is_no_value_is_told(command: Run, option: str, value: str, problem: str) -> None:

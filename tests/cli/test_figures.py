@@ -87,3 +87,16 @@ def test_how_far_back(command: Run, write: Write) -> None:
         command("figures", "--since", "90d").stdout
     )
     assert command("figures", "--since", "lately").exit_code == 2
+
+
+def test_until_when_and_of_which_line(command: Run, write: Write) -> None:
+    write(fill)
+    day = ("--since", "2026-11-23", "--until", "2026-11-24")
+    assert objects(command, *day)[0]["callers"] == 4
+    assert objects(command, *day, "--line", "Repairs")[0]["callers"] == 1
+    assert objects(command, "--since", "2026-11-20", "--until", "2026-11-23")[0]["callers"] == 0
+    assert "on about Repairs since 2026-11-23 until 2026-11-24 00:00" in (
+        command("figures", *day, "--line", "Repairs").stdout
+    )
+    assert [one["group"] for one in objects(command, *day, "--by", "day")] == ["2026-11-23", None]
+    assert [one["group"] for one in objects(command, *day, "--by", "week")] == ["2026-11-23", None]

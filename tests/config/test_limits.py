@@ -75,7 +75,7 @@ def test_what_is_left_out_has_its_default() -> None:
         block_digits=2,
         per_block_per_hour=3,
         per_block_per_day=10,
-        per_line_per_hour=20,
+        per_line_per_hour=30,
         per_region_per_day=20,
         strangers_per_hour=15,
         strangers_per_day=100,

@@ -388,7 +388,7 @@ def test_a_file_that_cannot_be_read_is_one_clear_line(tmp_path: Path) -> None:
     path = tmp_path / "x.toml"
     with pytest.raises(ConfigError) as caught:
         load(path)
-    assert str(caught.value) == f"{path}: no such file; copy pbx-bridge.example.toml there"
+    assert str(caught.value) == f"{path}: no such file; `pbx-bridge init` makes one"
     path.write_bytes(b"# fine\nname = '\xff'\n")
     with pytest.raises(ConfigError) as caught:
         load(path)

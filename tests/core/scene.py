@@ -76,9 +76,9 @@ class Scene:
         self.feed(ev.DialEnded(self.now, by, leg, status, forward))
         return self
 
-    def up(self, *channels: str) -> Self:
+    def up(self, *channels: str, context: str = "", exten: str = "") -> Self:
         for channel in channels:
-            self.feed(ev.StateChanged(self.now, channel, ChannelState.UP))
+            self.feed(ev.StateChanged(self.now, channel, ChannelState.UP, context, exten))
         return self
 
     def local(self, one: str, two: str) -> Self:
@@ -122,6 +122,22 @@ class Scene:
         self.feed(ev.Transferred(self.now, blind, "c", transferers, bridges, to))
         return self
 
+    def holds(self, leg: str) -> Self:
+        self.feed(ev.HoldChanged(self.now, leg, holds=True))
+        return self
+
+    def resumes(self, leg: str) -> Self:
+        self.feed(ev.HoldChanged(self.now, leg, holds=False))
+        return self
+
+    def joins(self, queue: str, channel: str = "c", place: int = 1) -> Self:
+        self.feed(ev.QueueJoined(self.now, channel, queue, place))
+        return self
+
+    def quits(self, queue: str, channel: str = "c") -> Self:
+        self.feed(ev.QueueLeft(self.now, channel, queue))
+        return self
+
     def runs(self, application: str, data: str = "", on: str = "c") -> Self:
         self.feed(ev.ApplicationStarted(self.now, on, application, data))
         return self
@@ -130,12 +146,12 @@ class Scene:
         self.feed(ev.VariableSet(self.now, on, name, value))
         return self
 
-    def caller_hangs_up(self, caller: str = "c") -> Self:
-        self.feed(ev.HangupRequested(self.now, caller, by_far_end=True))
+    def caller_hangs_up(self, caller: str = "c", context: str = "") -> Self:
+        self.feed(ev.HangupRequested(self.now, caller, by_far_end=True, context=context))
         return self
 
-    def pbx_hangs_up(self, caller: str = "c") -> Self:
-        self.feed(ev.HangupRequested(self.now, caller, by_far_end=False))
+    def pbx_hangs_up(self, caller: str = "c", context: str = "") -> Self:
+        self.feed(ev.HangupRequested(self.now, caller, by_far_end=False, context=context))
         return self
 
     def gone(self, *channels: str, context: str = "from-trunk") -> Self:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pbx_bridge.core.clocks import instant, offset, stretches
+from pbx_bridge.core.clocks import hours, instant, offset, stretches
 
 YEARS = (datetime.fromisoformat("1990-01-01"), datetime.fromisoformat("2037-01-01"))
 LORD_HOWE = "Australia/Lord_Howe"
@@ -75,3 +75,18 @@ def test_stretches_are_all_of_the_time_and_right(
             assert offset(one.begins + part * length, zone) == one.offset
         assert offset(one.ends - timedelta.resolution, zone) == one.offset
     assert all(one.offset != other.offset for one, other in pairwise(found))
+
+
+@pytest.mark.parametrize(
+    ("zone", "first", "begin"),
+    [
+        # At 1:59:59 it becomes one again: the second hour from one to two is one of its own.
+        ("America/New_York", "2026-11-01T04:30", ["04:30", "05:00", "06:00", "07:00", "08:00"]),
+        (LORD_HOWE, "2026-04-04T14:10", ["14:10", "15:00", "15:30", "16:30", "17:30"]),
+        ("Asia/Kathmandu", "2026-04-04T00:00", ["00:00", "00:15", "01:15", "02:15", "03:15"]),
+    ],
+)
+def test_hours_are_those_of_the_clock(zone: str, first: str, begin: list[str]) -> None:
+    at = datetime.fromisoformat(first).replace(tzinfo=UTC)
+    found = hours(at, at + timedelta(hours=4), ZoneInfo(zone))
+    assert [f"{hour:%H:%M}" for hour in found][:5] == begin

@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from pbx_bridge.core.later import ENDS, LOOK_AGAIN, LaterFacts, held, over, still_wanted
+from pbx_bridge.core.later import (
+    ENDS,
+    LOOK_AGAIN,
+    LaterFacts,
+    answer_allowed,
+    held,
+    over,
+    still_wanted,
+)
 from pbx_bridge.core.limits import Spent
 from pbx_bridge.core.quiet import QuietHours, Window
 from pbx_bridge.core.skip import Defer, Skip, SkipReason
@@ -111,6 +119,16 @@ def test_what_is_over_and_what_only_bars_writing(
     objection = over(later(**known))
     assert (None if objection is None else objection.reason) is reason
     assert reason is None or reason in ENDS
+
+
+@pytest.mark.parametrize(("reason", "given"), LATER, ids=[str(r) for r, _ in LATER])
+def test_who_said_that_it_is_urgent_is_answered_at_any_hour(
+    reason: SkipReason, given: LaterFacts
+) -> None:
+    """That they wrote or were spoken to is no reason against it; that they said STOP is."""
+    objection = answer_allowed(given)
+    bars = reason not in {*ENDS, SkipReason.QUIET_HOURS}
+    assert (None if objection is None else objection.reason) == (reason if bars else None)
 
 
 def test_what_is_due_is_held_while_the_caller_is_on_the_line() -> None:

@@ -7,13 +7,16 @@ from hypothesis import strategies as st
 
 from pbx_bridge.core.number import (
     dialled_digits,
+    dialled_from,
     example,
     family,
     is_country,
     is_nobody,
+    national_part,
     normalise,
     parse,
     spellings,
+    uncallable,
     zones,
 )
 
@@ -246,3 +249,52 @@ def test_an_example_of_a_country_can_be_texted(country: str, number: str) -> Non
 
 def test_not_every_country_has_mobile_numbers() -> None:
     assert example("TA") is None
+
+
+@pytest.mark.parametrize(
+    ("called", "country", "dialled"),
+    [
+        ("+12125550142", "US", "12125550142"),
+        ("+4930901820", "US", "0114930901820"),
+        ("+4930901820", "DE", "030901820"),
+        ("+12125550142", "DE", "0012125550142"),
+        ("+390612345678", "IT", "0612345678"),
+        ("+441534700000", "GB", "01534700000"),
+        ("+4930901820", "BR", "+4930901820"),
+    ],
+)
+def test_how_a_number_is_dialled(called: str, country: str, dialled: str) -> None:
+    number = parse(called, country)
+    assert number is not None
+    assert dialled_from(number, country) == dialled
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("+12125550142", ""),
+        ("+4930901820", ""),  # a landline gets no text, but a call
+        ("+18005550199", ""),
+        ("+19005551234", "a premium-rate number"),
+        ("+881612345678", "a number of no country (satellite, international)"),
+    ],
+)
+def test_what_nobody_is_put_through_to(text: str, why: str) -> None:
+    number = parse(text, "US")
+    assert number is not None
+    assert uncallable(number) == why
+
+
+@pytest.mark.parametrize("country", sorted(phonenumbers.SUPPORTED_REGIONS))
+def test_the_national_part_is_that_of_the_numbers_plan(country: str) -> None:
+    e164 = example(country)
+    if e164 is None:  # no mobiles there
+        return
+    number = parse(e164, "US")
+    assert number is not None
+    assert national_part(e164) == number.national
+
+
+@pytest.mark.parametrize("text", ["", "+", "12125550143", "anonymous", "+12a", "+999", "+\u0661"])
+def test_what_is_no_number_has_no_national_part(text: str) -> None:
+    assert national_part(text) is None

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from pbx_bridge.core.contact import CallerKind
 from pbx_bridge.core.matching import called, plan
-from pbx_bridge.core.origin import Origin, unheard
+from pbx_bridge.core.origin import Origin, tellers, unheard
 from pbx_bridge.core.told import Field, Statement
 from tests.core.test_matching import ANN, BOOK, A, having, origin, standing, told
 
@@ -34,3 +34,12 @@ def test_what_a_source_has_not_heard_yet() -> None:
     there = Origin(source=BOOK, uid="1", said=Statement(ANN, fields))
     known = standing(1, here, there, edited="name tags:vip kind email owner")
     assert unheard(known, there) == ("name", "tags:vip")
+
+
+def test_who_tells_what_stands_here() -> None:
+    one, two = origin("1", having(A, name="Ann")), origin("2", having(A, name="Anne"))
+    known = standing(1, having(A, name="Ann"), one, two)
+    assert tellers(known, "name") == (BOOK,)
+    assert tellers(known, f"numbers:{A}") == (BOOK,)
+    assert tellers(standing(1, having(A, name="Eve"), one), "name") == ()
+    assert tellers(known, "email") == ()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pbx_bridge.core.picture import picture, shade
+from pbx_bridge.core.picture import picture
 from pbx_bridge.core.review import Figures
 
 from .test_review import HELD, MISSED, at, looked
@@ -87,27 +87,3 @@ def test_a_hostile_line_is_text(line: str) -> None:
 @given(st.text(max_size=60))
 def test_whatever_a_line_is_called_the_picture_is_well_formed(line: str) -> None:
     drawn(looked(replace(MISSED, line=line)), line, line)
-
-
-@pytest.mark.parametrize(
-    ("count", "most", "dark"),
-    [
-        (0, 5, 0),
-        (1, 60, 1),
-        (10, 60, 1),
-        (11, 60, 2),
-        (59, 60, 6),
-        (60, 60, 6),
-        (1, 1, 6),
-        (0, 0, 0),
-    ],
-)
-def test_a_cell_is_the_darker_the_more(count: int, most: int, dark: int) -> None:
-    assert shade(count, most) == dark
-
-
-@given(st.integers(1, 1000).flatmap(lambda most: st.tuples(st.integers(1, most), st.just(most))))
-def test_more_is_never_lighter(pair: tuple[int, int]) -> None:
-    count, most = pair
-    assert 1 <= shade(count, most) <= 6
-    assert shade(count, most) >= shade(count - 1, most)

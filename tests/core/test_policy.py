@@ -306,6 +306,7 @@ OF_FOLLOW_UPS = {
     SkipReason.TASK_CLOSED,
     SkipReason.SUPERSEDED,
     SkipReason.BY_HAND,
+    SkipReason.RESTORED,
     SkipReason.NO_ADDRESS,
 }
 

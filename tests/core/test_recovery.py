@@ -1,7 +1,8 @@
 """Who counts as won back, and what can be said about it."""
 
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import pairwise
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -11,42 +12,40 @@ from hypothesis import strategies as st
 from pbx_bridge.core.proportion import Share
 from pbx_bridge.core.recovery import (
     FEWEST,
-    NO_TRACES,
     Case,
+    Cohort,
     Comparison,
-    Conversation,
     Definition,
     GroupedBy,
-    Outcome,
     RecoveredBy,
+    Report,
     Traces,
     chance_of,
+    cohorts,
     figures,
     held_out,
     judge,
     report,
+    slices,
 )
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)  # a Monday
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 CASE = Case(recipient="+12125550143", opened_at=NOON, line="Sales", reason="busy")
-RULES = Definition()
-
-
-def spoke(after: timedelta, seconds: float = 60) -> Traces:
-    return Traces(conversations=(Conversation(NOON + after, timedelta(seconds=seconds)),))
+WEEK = 7 * DAY
+NEW_YORK = ZoneInfo("America/New_York")
 
 
 @pytest.mark.parametrize(
     ("traces", "by"),
     [
-        (NO_TRACES, None),
-        (spoke(HOUR), RecoveredBy.CONVERSATION),
-        (spoke(HOUR, 20), RecoveredBy.CONVERSATION),
-        (spoke(HOUR, 19.9), None),  # an answering machine, or a wrong number
-        (spoke(-HOUR), None),  # before they were missed
-        (spoke(7 * DAY), RecoveredBy.CONVERSATION),
-        (spoke(7 * DAY + MINUTE), None),  # too late to be because of us
+        (Traces(), None),
+        (Traces(conversations=(NOON + HOUR,)), RecoveredBy.CONVERSATION),
+        (Traces(conversations=(NOON - HOUR,)), None),  # before they were missed
+        (Traces(conversations=(NOON,)), None),
+        (Traces(conversations=(NOON - HOUR, NOON + HOUR)), RecoveredBy.CONVERSATION),
+        (Traces(conversations=(NOON + WEEK,)), RecoveredBy.CONVERSATION),
+        (Traces(conversations=(NOON + WEEK + MINUTE,)), None),  # too late to be because of us
         (Traces(replies=(NOON + MINUTE,)), RecoveredBy.REPLY),
         (Traces(bookings=(NOON + MINUTE,)), RecoveredBy.BOOKING),
         (Traces(opt_outs=(NOON + MINUTE,)), None),
@@ -54,20 +53,53 @@ def spoke(after: timedelta, seconds: float = 60) -> Traces:
             Traces(replies=(NOON + HOUR,), bookings=(NOON + MINUTE,)),
             RecoveredBy.BOOKING,
         ),
+        (Traces(replies=(NOON + MINUTE,), bookings=(NOON + HOUR,)), RecoveredBy.REPLY),
+        (Traces(replies=(NOON + HOUR,), conversations=(NOON + HOUR,)), RecoveredBy.CONVERSATION),
     ],
 )
 def test_who_is_recovered(traces: Traces, by: RecoveredBy | None) -> None:
-    assert judge(CASE, traces, RULES, NOON + 30 * DAY).recovered is by
+    assert judge(NOON, traces, WEEK).recovered is by
+
+
+def test_what_a_caller_did_besides() -> None:
+    fate = judge(NOON, Traces(replies=(NOON + MINUTE,), bookings=(NOON + HOUR,)), WEEK)
+    assert (fate.spoke_or_booked, fate.replied, fate.opted_out) == (True, True, False)
+    assert judge(NOON, Traces(opt_outs=(NOON + MINUTE,)), WEEK).opted_out
+
+
+def counted(
+    *cases: Case,
+    now: datetime = NOON + 30 * DAY,
+    **traces: Traces,
+) -> list[Cohort]:
+    """Count cases of numbers that are called n1, n2, and what became of these."""
+    cuts = (NOON - 30 * DAY, NOON + 30 * DAY)
+    return cohorts(cases, traces, cuts, Definition(), now)
+
+
+def case(number: int = 1, **changes: Any) -> Case:
+    return CASE._replace(recipient=f"n{number}", **changes)
+
+
+def told(
+    *cases: Case, by: GroupedBy | None = None, zone: tzinfo = NEW_YORK, **traces: Traces
+) -> Report:
+    sliced = slices(NOON - 30 * DAY, NOON + 30 * DAY, by, zone)
+    made = cohorts(cases, traces, sliced.cuts, Definition(), NOON + 60 * DAY)
+    return report(made, by=by, of=sliced)
 
 
 def test_that_a_text_was_sent_recovers_nobody() -> None:
-    texted = replace(CASE, texted_at=NOON + MINUTE)
-    assert judge(texted, NO_TRACES, RULES, NOON + 30 * DAY).recovered is None
+    (cohort,) = counted(case(texted_at=NOON + MINUTE))
+    assert not cohort.by
+    assert cohort.waits == [60_000_000]
 
 
 def test_a_case_is_young_until_its_time_is_over() -> None:
-    assert judge(CASE, NO_TRACES, RULES, NOON + 6 * DAY).is_young
-    assert not judge(CASE, NO_TRACES, RULES, NOON + 7 * DAY).is_young
+    assert [one.young for one in counted(case(), now=NOON + 6 * DAY)] == [1]
+    assert [one.young for one in counted(case(), now=NOON + 7 * DAY)] == [0]
+    spoken = Traces(conversations=[NOON + HOUR])
+    assert [one.young for one in counted(case(), now=NOON + DAY, n1=spoken)] == [0]
 
 
 def test_the_definition_is_said_in_words() -> None:
@@ -77,36 +109,23 @@ def test_the_definition_is_said_in_words() -> None:
     assert "A text that was sent recovers nobody" in said
 
 
-def outcome(
-    by: RecoveredBy | None = None,
-    *,
-    number: int = 0,
-    replied: bool = False,
-    opted_out: bool = False,
-    young: bool = False,
-    **changes: object,
-) -> Outcome:
-    case = replace(CASE, recipient=f"+1{number}", **changes)  # type: ignore[arg-type]
-    firm = by in {RecoveredBy.CONVERSATION, RecoveredBy.BOOKING}
-    return Outcome(
-        case=case, recovered=by, spoke_or_booked=firm, replied=replied, opted_out=opted_out,
-        is_young=young,
-    )  # fmt: skip
-
-
 def test_figures() -> None:
+    texted = [timedelta(seconds=90), timedelta(seconds=30), 10 * MINUTE]
     found = figures(
-        [
-            outcome(RecoveredBy.REPLY, replied=True, texted_at=NOON + timedelta(seconds=30)),
-            outcome(RecoveredBy.CONVERSATION, texted_at=NOON + timedelta(seconds=90)),
-            outcome(opted_out=True, texted_at=NOON + 10 * MINUTE),
-            outcome(young=True),
-            outcome(RecoveredBy.BOOKING, young=True),
-        ]
+        counted(
+            *(case(n, texted_at=NOON + wait) for n, wait in enumerate(texted)),
+            case(3),
+            case(4, line="Repairs"),
+            now=NOON + DAY,
+            n0=Traces(conversations=[NOON + HOUR]),
+            n1=Traces(replies=[NOON + HOUR]),
+            n2=Traces(opt_outs=[NOON + HOUR]),
+            n4=Traces(bookings=[NOON + HOUR]),
+        )
     )
     assert found.recovered == Share(3, 5)
     assert [found.by[way] for way in RecoveredBy] == [1, 1, 1]
-    assert found.young == 1  # who is recovered already cannot be any more
+    assert found.young == 2  # who is recovered already cannot be any more
     assert found.texted == 3
     assert found.replied == Share(1, 3)
     assert found.opted_out == Share(1, 3)
@@ -121,53 +140,87 @@ def test_figures_of_nobody() -> None:
 
 
 def test_groups_by_line_and_reason() -> None:
-    outcomes = [outcome(line="Sales"), outcome(line="Repairs"), outcome(line="Sales")]
-    told = report(outcomes, by=GroupedBy.LINE)
-    assert [(name, group.recovered.of) for name, group in told.groups] == [
+    cases = [case(), case(line="Repairs"), case()]
+    by_line = told(*cases, by=GroupedBy.LINE)
+    assert [(name, group.recovered.of) for name, group in by_line.groups] == [
         ("Repairs", 1), ("Sales", 2),
     ]  # fmt: skip
-    assert [name for name, _ in report(outcomes, by=GroupedBy.REASON).groups] == ["busy"]
-    assert report(outcomes).groups == ()
+    assert [name for name, _ in told(*cases, by=GroupedBy.REASON).groups] == ["busy"]
+    assert told(*cases).groups == ()
 
 
 def test_hours_of_the_week_are_the_offices_and_in_order() -> None:
-    new_york = ZoneInfo("America/New_York")
-    outcomes = [
-        outcome(opened_at=NOON + 6 * DAY + HOUR),
-        outcome(opened_at=NOON),
-        outcome(opened_at=NOON + 14 * HOUR),  # 02:00 UTC on Tuesday
-    ]
-    told = report(outcomes, by=GroupedBy.HOUR, zone=new_york)
-    assert [name for name, _ in told.groups] == ["Mon 07:00", "Mon 21:00", "Sun 08:00"]
+    hours = told(
+        case(opened_at=NOON),
+        case(opened_at=NOON + 14 * HOUR),  # 02:00 UTC on Tuesday
+        case(opened_at=NOON + 6 * DAY + HOUR),
+        by=GroupedBy.HOUR,
+    )
+    assert [name for name, _ in hours.groups] == ["Mon 07:00", "Mon 21:00", "Sun 08:00"]
+
+
+def test_days_and_weeks_are_the_offices() -> None:
+    cases = [case(opened_at=NOON - 8 * HOUR), case(opened_at=NOON)]
+    days = told(*cases, by=GroupedBy.DAY)
+    assert [name for name, _ in days.groups] == ["2026-11-22", "2026-11-23"]
+    weeks = told(*cases, by=GroupedBy.WEEK)
+    assert [name for name, _ in weeks.groups] == ["2026-11-16", "2026-11-23"]
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"])
+@pytest.mark.parametrize("by", [*GroupedBy, None])
+def test_no_stretch_lies_in_two_groups(zone: str, by: GroupedBy | None) -> None:
+    """Also where clocks are set, by an hour or by half of one, and not at full hours of UTC."""
+    there = ZoneInfo(zone)
+    first = datetime(2026, 9, 28, 3, 20, tzinfo=UTC)
+    sliced = slices(first, first + 40 * DAY, by, there)
+    assert (sliced.cuts[0], sliced.cuts[-1]) == (first, first + 40 * DAY)
+    assert len(sliced.groups) == len(sliced.cuts) - 1
+    for (begins, ends), (_, name) in zip(pairwise(sliced.cuts), sliced.groups, strict=True):
+        assert begins < ends <= begins + WEEK + HOUR
+        for at in (begins.astimezone(there), (ends - timedelta.resolution).astimezone(there)):
+            monday = (at - at.weekday() * DAY).date()
+            names: dict[GroupedBy | None, str] = {
+                GroupedBy.HOUR: f"{at:%a %H}:00",
+                GroupedBy.DAY: f"{at:%Y-%m-%d}",
+            }
+            assert name == names.get(by, monday.isoformat())
+
+
+def test_no_time_has_no_stretches() -> None:
+    assert slices(NOON, NOON, GroupedBy.DAY, UTC).cuts == ()
 
 
 def test_those_held_out_are_no_part_of_the_figures() -> None:
-    told = report([outcome(number=1), outcome(number=2, held_out=True)])
-    assert told.total.recovered.of == 1
-    assert told.comparison.held_out.of == 1
+    found = told(case(1), case(2, held_out=True))
+    assert found.total.recovered.of == 1
+    assert found.comparison.held_out.of == 1
 
 
 def test_a_caller_counts_once_in_a_comparison_by_the_first_case() -> None:
-    outcomes = [
-        outcome(number=1, held_out=True, opened_at=NOON),
-        outcome(number=2, opened_at=NOON + HOUR),
-        outcome(RecoveredBy.REPLY, number=2, opened_at=NOON + 2 * HOUR),
-        outcome(RecoveredBy.REPLY, number=1, held_out=True, opened_at=NOON + 3 * HOUR),
-    ]
-    assert report(outcomes).comparison == Comparison(Share(0, 1), Share(0, 1))
+    found = told(
+        case(1, held_out=True, opened_at=NOON),
+        case(2, opened_at=NOON + HOUR),
+        case(2, opened_at=NOON + 10 * DAY),
+        case(1, held_out=True, opened_at=NOON + 10 * DAY),
+        n1=Traces(replies=[NOON + 11 * DAY]),
+        n2=Traces(replies=[NOON + 11 * DAY]),
+    )
+    assert found.comparison == Comparison(Share(0, 1), Share(0, 1))
 
 
 def test_who_was_missed_before_the_first_lot_was_drawn_is_not_compared() -> None:
-    before = outcome(RecoveredBy.REPLY, number=1, opened_at=NOON - DAY)
-    assert report([before]).comparison == Comparison(Share(0, 0), Share(0, 0))
-    drawn = [outcome(number=2, held_out=True), outcome(number=3)]
-    assert report([before, *drawn]).comparison == Comparison(Share(0, 1), Share(0, 1))
+    before = case(1, opened_at=NOON - DAY)
+    replied = Traces(replies=[NOON - HOUR])
+    assert told(before, n1=replied).comparison == Comparison(Share(0, 0), Share(0, 0))
+    drawn = [case(2, held_out=True), case(3)]
+    assert told(before, *drawn, n1=replied).comparison == Comparison(Share(0, 1), Share(0, 1))
 
 
 def test_replies_aside_only_conversations_and_bookings_count() -> None:
-    told = report([outcome(RecoveredBy.REPLY, number=1), outcome(number=2, held_out=True)])
-    assert told.comparison.treated == Share(1, 1)
-    assert told.replies_aside.treated == Share(0, 1)
+    found = told(case(1), case(2, held_out=True), n1=Traces(replies=[NOON + HOUR]))
+    assert found.comparison.treated == Share(1, 1)
+    assert found.replies_aside.treated == Share(0, 1)
 
 
 @pytest.mark.parametrize(

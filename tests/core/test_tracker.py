@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from pbx_bridge.core import call_back, number
 from pbx_bridge.core import events as ev
 from pbx_bridge.core.call import (
     CallAnswered,
@@ -464,6 +465,90 @@ def test_a_hangup_that_handlers_delay_does_not_delay_the_verdict() -> None:
     assert scene.tracker.held == 0
 
 
+@pytest.mark.parametrize("seconds", [6, 30])
+def test_a_call_ends_when_the_caller_hangs_up_however_long_handlers_take(seconds: float) -> None:
+    scene = Scene()
+    scene.arrives().rings("p").wait(5).caller_hangs_up()
+    left = scene.now
+    scene.told += scene.tracker.expire(left + min(timedelta(seconds=seconds), HANGUP_PATIENCE))
+    scene.dial_ends("p", "CANCEL").wait(seconds).gone("p", "c")
+    (call,) = scene.ended
+    assert call.ended == left
+
+
+def test_a_program_that_a_hangup_handler_runs_takes_no_call() -> None:
+    """FreePBX runs AGI programs on every channel that ends."""
+    scene = Scene(Inbound(answered_applications=frozenset({"AGI"})))
+    scene.arrives().rings("p").wait(5).dial_ends("p").gone("p")
+    scene.pbx_hangs_up().runs("AGI", "missedcallnotify.php").gone("c")
+    assert scene.verdict == ("missed", "rang_no_answer")
+
+
+@pytest.mark.parametrize("context", ["app-blackhole", "macro-hangupcall"])
+def test_terminate_call_is_no_refusal_of_a_caller_whom_nobody_answered(context: str) -> None:
+    """FreePBX ends ring groups, queues and announcements in the same place."""
+    scene = Scene()
+    scene.arrives().rings("p").wait(15).dial_ends("p").gone("p")
+    scene.pbx_hangs_up().gone("c", context=context)
+    assert scene.verdict == ("missed", "rang_no_answer")
+    scene = Scene()
+    scene.arrives().sets("DIALSTATUS", "CHANUNAVAIL").pbx_hangs_up().gone("c", context=context)
+    assert scene.verdict == ("missed", "unavailable")
+    scene = Scene()
+    scene.arrives().up("c", context="app-announcement-1", exten="s").wait(5)
+    scene.pbx_hangs_up().gone("c", context=context)
+    assert scene.verdict == ("missed", "announcement_only")
+
+
+def test_a_route_that_terminates_the_call_refuses_the_caller() -> None:
+    scene = Scene()
+    scene.arrives().pbx_hangs_up().gone("c", context="app-blackhole")
+    assert scene.verdict == ("missed", "rejected")
+    scene = Scene()
+    scene.arrives().up("c", context="app-blackhole", exten="ring").wait(9)
+    scene.caller_hangs_up().gone("c", context="app-blackhole")
+    assert scene.verdict == ("missed", "rejected")
+
+
+@pytest.mark.parametrize("context", ["app-blacklist-check", "app-allowlist-check"])
+def test_where_the_call_was_ended_counts_though_an_h_extension_leads_elsewhere(
+    context: str,
+) -> None:
+    scene = Scene()
+    scene.arrives(context="from-pstn").up("c", context=context, exten="s").wait(3)
+    scene.pbx_hangs_up(context=context).gone("c", context="macro-hangupcall")
+    assert scene.verdict == ("missed", "rejected")
+    scene = Scene()
+    scene.arrives(context="from-pstn").up("c", context=context, exten="s").wait(3)
+    scene.caller_hangs_up(context=context).gone("c", context="macro-hangupcall")
+    assert scene.verdict == ("missed", "rejected")
+
+
+def test_whom_the_allowlist_does_not_know_and_terminates_is_rejected() -> None:
+    """FreePBX answers there, and then goes to Terminate Call."""
+    scene = Scene()
+    scene.arrives(context="from-pstn").up("c", context="app-allowlist-check", exten="s").wait(1)
+    scene.pbx_hangs_up(context="app-blackhole").gone("c", context="app-blackhole")
+    assert scene.verdict == ("missed", "rejected")
+
+
+def test_a_number_without_an_inbound_route_of_freepbx_is_rejected() -> None:
+    """Its ext-did-catchall is included, so that the context does not show."""
+    scene = Scene()
+    scene.arrives(context="from-pstn").sets("__FROM_DID", "2125550100")
+    scene.up("c", context="from-pstn", exten="s").wait(4)
+    scene.pbx_hangs_up().gone("c", context="macro-hangupcall")
+    assert scene.verdict == ("missed", "rejected")
+
+
+def test_a_menu_where_calls_begin_is_no_missing_route() -> None:
+    """A plain dialplan may answer at `s` of the very context; only FreePBX sets FROM_DID."""
+    scene = Scene()
+    scene.arrives(context="from-trunk").up("c", context="from-trunk", exten="s").wait(4)
+    scene.pbx_hangs_up().gone("c")
+    assert scene.verdict == ("missed", "announcement_only")
+
+
 def test_the_next_deadline_is_the_earliest_though_it_came_later() -> None:
     scene = Scene()
     scene.arrives("slow").caller_hangs_up("slow")
@@ -573,6 +658,59 @@ def test_an_unanswered_call_back_is_not_an_answer() -> None:
     scene.wait(5).gone("t", "p")
     outbound = [told for told in scene.told if isinstance(told, OutboundCall)]
     assert [o.answered_at for o in outbound] == [None, None]
+
+
+@pytest.mark.parametrize("after_a_gap", [False, True])
+def test_a_call_that_we_place_to_staff_is_nobodys(*, after_a_gap: bool) -> None:
+    """Neither a missed call nor a call back, even if the number is a customer's too."""
+    ours = f"{ev.OWN_CHANNELS}f00d"
+    scene = Scene()
+    if after_a_gap:
+        scene.names |= {ours: "Local/2125550142@from-internal-1;1", "t": "PJSIP/trunk-t"}
+        scene.names[f"{ours}2"] = "PJSIP/trunk-u"
+        legs = tuple(
+            replace(scene.live(leg, linkedid=linkedid), context="from-trunk")
+            for leg, linkedid in ((ours, ours), ("t", ours), (f"{ours}2", f"{ours}2"))
+        )
+        scene.feed(ev.FeedRestored(scene.now, "boot", legs))
+    else:
+        scene.leg(ours, name="Local/2125550142@from-internal-1;1", linkedid=ours)
+        scene.leg("t", name="PJSIP/trunk-t", linkedid=ours, context="from-trunk")
+        scene.feed(ev.DialBegun(scene.now, f"{ours};2", "t", "PJSIP/trunk-t", "+12125550142@trunk"))
+        scene.leg(f"{ours}2", name="PJSIP/trunk-u", linkedid=f"{ours}2", context="from-trunk")
+    scene.wait(5).up("t", f"{ours}2").wait(60).gone("t", f"{ours}2", ours)
+    assert [told for told in scene.told if isinstance(told, OutboundCall)] == []
+    assert scene.ended == []
+
+
+@pytest.mark.parametrize("after_a_gap", [False, True])
+def test_of_a_call_back_only_the_leg_to_the_customer_is_a_call(*, after_a_gap: bool) -> None:
+    """Not that to the colleague, be it a mobile behind the same trunk."""
+    customer = number.parse("+12125550142", "US")
+    assert customer is not None
+    ours = call_back.tag(customer, "f00d")
+    scene = Scene()
+    if after_a_gap:
+        scene.names |= {ours: "PJSIP/trunk-o", "m": "PJSIP/trunk-m", "t": "PJSIP/trunk-t"}
+        legs = tuple(
+            replace(scene.live(leg, linkedid=ours), context="from-trunk", number=dialled)
+            for leg, dialled in ((ours, "+12125550142"), ("m", "2125550199"), ("t", "12125550142"))
+        )
+        scene.feed(ev.FeedRestored(scene.now, "boot", legs))
+    else:
+        scene.leg(ours, name="PJSIP/trunk-o", linkedid=ours, context="from-trunk")
+        scene.feed(ev.DialBegun(scene.now, "", ours, "PJSIP/trunk-o", "2125550142@trunk"))
+        scene.up(ours)
+        for leg, dialled in (("m", "2125550199"), ("t", "12125550142")):
+            scene.leg(leg, name=f"PJSIP/trunk-{leg}", linkedid=ours, context="from-trunk")
+            dial = f"{dialled}@trunk"
+            scene.feed(ev.DialBegun(scene.now, ours, leg, f"PJSIP/trunk-{leg}", dial))
+    scene.up("m", "t").enters("b", "m", ours, "t").wait(60).gone("m", "t", ours)
+    outbound = [told for told in scene.told if isinstance(told, OutboundCall)]
+    assert {one.call_id for one in outbound} == {"t"}
+    assert outbound[-1].answered_at is not None
+    assert outbound[-1].ended == scene.now
+    assert scene.ended == []
 
 
 class TestGaps:

@@ -1,4 +1,4 @@
-"""A real Asterisk for the tests: the office of asterisk-conf/, on loopback addresses of its own.
+"""A real Asterisk for the tests: an office of its own configuration, on loopback addresses.
 
 Each instance takes a free network 127.0.N.0/24 (PBX on .1, trunk on .2, phones on .101-.106) and
 a run folder inside the tree, so that several run side by side. Root is needed for chroot.
@@ -17,6 +17,8 @@ import shutil
 import signal
 import socket
 import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -27,7 +29,7 @@ CONF = ROOT / "asterisk-conf"
 PHONES = ("101", "102", "103", "104", "105", "106")
 UNREGISTERED = "106"  # a phone without a contact
 
-# What the tests shorten in the office's own files: file, setting, value.
+# What the tests shorten in the small office's own files: file, setting, value.
 SHORT_TIMES = (
     ("extensions.conf", "RING", "3"),
     ("extensions.conf", "RING_GROUP", "3"),
@@ -112,103 +114,43 @@ class Network:
     def phone(self, number: str) -> str:
         return f"127.0.{self.number}.{number}"
 
+    def host(self, number: int) -> str:
+        return f"127.0.{self.number}.{number}"
 
-class Asterisk:
-    """One Asterisk process in a tree, with the configuration of this repository."""
 
-    ami_port = 5038
-    ari_port = 8088
+@dataclass(frozen=True)
+class Place:
+    """Where one Asterisk lives: its folder as it sees it, and its addresses."""
 
-    def __init__(self, version: str) -> None:
-        self.version = version
-        self.tree = find_tree(version)
-        self.net = Network()
-        self.inside = Path(f"/run/pbxb-{os.getpid()}-{self.net.number}")  # as seen in the tree
-        self.folder = self.tree / self.inside.relative_to("/")
-        self.log = self.folder / "log"
-        self._process: asyncio.subprocess.Process | None = None
-        self._configure()
+    inside: Path
+    net: Network
+    version: str
 
-    # ---------------------------------------------------------------- configuration
 
-    def _configure(self) -> None:
-        shutil.rmtree(self.folder, ignore_errors=True)
-        for name in ("etc", "lib", "spool", "log/cdr-csv", "log/cel-custom", "run", "sipp"):
-            (self.folder / name).mkdir(parents=True)
-        shutil.copytree(CONF, self.folder / "etc", dirs_exist_ok=True)
-        for name, text in self._overlay().items():
-            (self.folder / "etc" / name).write_text(text, encoding="utf-8")
+class Site:
+    """A configuration: the small office of asterisk-conf/."""
+
+    def install(self, etc: Path, place: Place) -> None:
+        """Write everything into its /etc/asterisk."""
+        shutil.copytree(CONF, etc, dirs_exist_ok=True)
+        write(etc, common_files(place) | self._files(place))
         for name, setting, value in SHORT_TIMES:
-            self.set(name, setting, value)
-        self.set("extensions.conf", "BOT", f"agi://{self.net.trunk}:4573/bot")
+            change(etc / name, setting, value)
+        change(etc / "extensions.conf", "BOT", f"agi://{place.net.trunk}:4573/bot")
 
-    def set(self, name: str, setting: str, value: str) -> None:
-        """Change a setting of the office's files to suit the tests."""
-        file = self.folder / "etc" / name
-        text, count = re.subn(
-            rf"(?m)^{re.escape(setting)} = \S+", f"{setting} = {value}", file.read_text("utf-8")
-        )
-        if count == 0:
-            raise ValueError(f"{name} has no setting {setting}")
-        file.write_text(text, encoding="utf-8")
+    def astdb(self) -> Mapping[str, str]:
+        """Give what lies in its AstDB: `family/key` and value."""
+        return {}
 
-    def _overlay(self) -> dict[str, str]:
-        here, net = self.inside, self.net
-        site = f"media_address = {net.pbx}\nbind_rtp_to_media_address = yes\ndtmf_mode = info\n"
-        phones = "".join(
-            f"[{n}](phone)\naors = {n}\ncallerid = Phone {n} <{n}>\n{site}\n[{n}]\ntype = aor\n"
-            + ("" if n == UNREGISTERED else f"contact = sip:{n}@{net.phone(n)}:5060\n")
-            + "\n"
-            for n in PHONES
-        )
+    @staticmethod
+    def _files(place: Place) -> dict[str, str]:
+        net = place.net
         return {
-            "asterisk.conf": f"""[directories]
-astetcdir => {here}/etc
-astvarlibdir => {here}/lib
-astdbdir => {here}/lib
-astkeydir => {here}/lib
-astspooldir => {here}/spool
-astrundir => {here}/run
-astlogdir => {here}/log
-astdatadir => /usr/share/asterisk
-
-[options]
-verbose = 3
-""",
-            "manager.conf": f"""[general]
-enabled = yes
-bindaddr = {net.pbx}
-port = {self.ami_port}
-#include "manager.d/*.conf"
-""",
-            "manager.d/recorder.conf": """[recorder]
-secret = recorder
-deny = 0.0.0.0/0.0.0.0
-permit = 127.0.0.0/255.0.0.0
-read = all
-write = all
-writetimeout = 10000
-""",
-            "http.conf": f"""[general]
-enabled = yes
-bindaddr = {net.pbx}
-bindport = {self.ari_port}
-""",
-            "ari.conf": """[general]
-enabled = yes
-
-[reception]
-type = user
-password = reception
-""",
-            "pjsip_transport.conf": f"""[transport-udp]
-type = transport
-protocol = udp
-bind = {net.pbx}:5060
-""",
+            "manager.conf": manager_general(place) + '#include "manager.d/*.conf"\n',
+            "manager.d/recorder.conf": RECORDER,
             "pjsip_trunk.conf": f"""[trunk](trunk-line)
 aors = trunk
-{site}
+{media(net)}
 [trunk]
 type = aor
 contact = sip:{net.trunk}:5060
@@ -218,8 +160,141 @@ type = identify
 endpoint = trunk
 match = {net.trunk}
 """,
-            "pjsip_phones.conf": phones,
+            "pjsip_phones.conf": phones(net),
         }
+
+
+#: Who may do everything: the tests' own account.
+RECORDER = """[recorder]
+secret = recorder
+deny = 0.0.0.0/0.0.0.0
+permit = 127.0.0.0/255.0.0.0
+read = all
+write = all
+writetimeout = 10000
+"""
+
+
+def write(etc: Path, files: Mapping[str, str]) -> None:
+    for name, text in files.items():
+        (etc / name).write_text(text, encoding="utf-8")
+
+
+def change(file: Path, setting: str, value: str) -> None:
+    """Change a setting of a file to suit the tests."""
+    text, count = re.subn(
+        rf"(?m)^{re.escape(setting)} = \S+", f"{setting} = {value}", file.read_text("utf-8")
+    )
+    if count == 0:
+        raise ValueError(f"{file.name} has no setting {setting}")
+    file.write_text(text, encoding="utf-8")
+
+
+def media(net: Network) -> str:
+    return f"media_address = {net.pbx}\nbind_rtp_to_media_address = yes\ndtmf_mode = info\n"
+
+
+def phones(net: Network) -> str:
+    return "".join(
+        f"[{n}](phone)\naors = {n}\ncallerid = Phone {n} <{n}>\n{media(net)}\n[{n}]\ntype = aor\n"
+        + ("" if n == UNREGISTERED else f"contact = sip:{n}@{net.phone(n)}:5060\n")
+        + "\n"
+        for n in PHONES
+    )
+
+
+def manager_general(place: Place) -> str:
+    return f"""[general]
+enabled = yes
+bindaddr = {place.net.pbx}
+port = {AMI_PORT}
+"""
+
+
+def common_files(place: Place) -> dict[str, str]:
+    """What any site has: where things lie, and which addresses are its own."""
+    here, net = place.inside, place.net
+    return {
+        "asterisk.conf": f"""[directories]
+astetcdir => {here}/etc
+astvarlibdir => {here}/lib
+astdbdir => {here}/lib
+astkeydir => {here}/lib
+astspooldir => {here}/spool
+astrundir => {here}/run
+astlogdir => {here}/log
+astdatadir => /usr/share/asterisk
+astagidir => {here}/agi-bin
+
+[options]
+verbose = 3
+""",
+        "http.conf": f"""[general]
+enabled = yes
+bindaddr = {net.pbx}
+bindport = {ARI_PORT}
+""",
+        "ari.conf": """[general]
+enabled = yes
+
+[reception]
+type = user
+password = reception
+""",
+        "pjsip_transport.conf": f"""[transport-udp]
+type = transport
+protocol = udp
+bind = {net.pbx}:5060
+""",
+    }
+
+
+AMI_PORT, ARI_PORT = 5038, 8088
+SMALL_OFFICE = Site()
+
+
+class Asterisk:
+    """One Asterisk process in a tree, with the configuration of a site."""
+
+    ami_port = AMI_PORT
+    ari_port = ARI_PORT
+
+    def __init__(self, version: str, site: Site = SMALL_OFFICE) -> None:
+        self.version, self.site = version, site
+        self.tree = find_tree(version)
+        self.net = Network()
+        self.inside = Path(f"/run/pbxb-{os.getpid()}-{self.net.number}")  # as seen in the tree
+        self.folder = self.tree / self.inside.relative_to("/")
+        self.log = self.folder / "log"
+        self._process: asyncio.subprocess.Process | None = None
+        self._left: list[Path] = []  # where it was before an upgrade
+        self._configure()
+
+    # ---------------------------------------------------------------- configuration
+
+    def _configure(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+        for name in (
+            "etc",
+            "lib",
+            "spool",
+            "log/cdr-csv",
+            "log/cel-custom",
+            "run",
+            "sipp",
+            "agi-bin",
+        ):
+            (self.folder / name).mkdir(parents=True)
+        self.site.install(self.folder / "etc", Place(self.inside, self.net, self.version))
+
+    def set(self, name: str, setting: str, value: str) -> None:
+        """Change a setting of the site's files to suit the tests."""
+        change(self.folder / "etc" / name, setting, value)
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
 
     # ---------------------------------------------------------------- life
 
@@ -235,8 +310,9 @@ match = {net.trunk}
         )
         console.close()
         await self.wait_booted()
+        await self._fill_astdb()
 
-    async def wait_booted(self, timeout: float = 60) -> None:
+    async def wait_booted(self, timeout: float = 300) -> None:
         async with asyncio.timeout(timeout):
             while True:
                 if self._process is None or self._process.returncode is not None:
@@ -254,10 +330,22 @@ match = {net.trunk}
                     await ami.close()
                 return
 
+    async def _fill_astdb(self) -> None:
+        if not (entries := self.site.astdb()):
+            return
+        ami = await self.ami()
+        for place, value in entries.items():
+            family, _, key = place.partition("/")
+            answer = await ami.action(Action="DBPut", Family=family, Key=key, Val=value)
+            assert answer["Response"] == "Success", answer
+        await ami.close()
+
     async def stop(self) -> None:
         """Stop it and remove everything it left."""
         await self._end(signal.SIGTERM)
         shutil.rmtree(self.folder, ignore_errors=True)
+        for link in self._left:
+            link.unlink()
         self.net.release()
 
     async def kill(self) -> None:
@@ -279,6 +367,20 @@ match = {net.trunk}
             await ami.close()
         await self.wait_booted()
 
+    async def become(self, version: str) -> None:
+        """Stop, and start as another version on the same ports and folders, as an upgrade does."""
+        await self._end(signal.SIGTERM)
+        tree = find_tree(version)
+        here = self.folder
+        there = tree / self.inside.relative_to("/")
+        shutil.rmtree(there, ignore_errors=True)
+        shutil.move(here, there)
+        here.symlink_to(there)  # whoever reads its records finds them where they were
+        self._left.append(here)
+        self.version, self.tree, self.folder = version, tree, there
+        self.log = there / "log"
+        await self.start()
+
     async def _end(self, how: signal.Signals) -> None:
         process, self._process = self._process, None
         if process is None or process.returncode is not None:
@@ -294,8 +396,10 @@ match = {net.trunk}
 
     async def ami(self, user: str = "recorder", base: Path | None = None) -> AmiRecorder:
         """Open an AMI connection; `base` names the files to record it in."""
-        conf = (self.folder / "etc" / "manager.d" / f"{user}.conf").read_text("utf-8")
-        secret = re.findall(r"(?m)^secret = (\S+)", conf)[0]
+        etc = self.folder / "etc"
+        conf = "\n".join(file.read_text("utf-8") for file in sorted(etc.rglob("manager*/*.conf")))
+        conf += "\n".join(file.read_text("utf-8") for file in sorted(etc.glob("manager*.conf")))
+        (secret,) = re.findall(rf"(?m)^\[{user}\]\nsecret = (\S+)", conf)
         return await AmiRecorder(self.net.pbx, self.ami_port, user, secret).connect(base)
 
     def tail(self, lines: int = 30) -> str:

@@ -18,7 +18,7 @@ from typing import Protocol
 import pytest
 import pytest_asyncio
 
-from .asterisk import ROOT, Asterisk, NoTestBed
+from .asterisk import ROOT, SMALL_OFFICE, Asterisk, NoTestBed, Site
 from .office import Call, Office
 from .service import RunningService
 
@@ -79,13 +79,15 @@ async def asterisk(request: pytest.FixtureRequest) -> AsyncIterator[Asterisk]:
 
 
 @contextlib.asynccontextmanager
-async def one_asterisk(request: pytest.FixtureRequest) -> AsyncIterator[Asterisk]:
+async def one_asterisk(
+    request: pytest.FixtureRequest, site: Site = SMALL_OFFICE
+) -> AsyncIterator[Asterisk]:
     """Run an Asterisk of the version that the test is to have, or skip the test."""
     version: str = request.param
     try:
         if not _wanted(request.config):
             require_cached(version)
-        server = Asterisk(version)
+        server = Asterisk(version, site)
     except NoTestBed as why:
         _skipped[version] = str(why)
         pytest.skip(str(why))

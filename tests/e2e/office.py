@@ -55,6 +55,11 @@ AFTER_HOURS_EARLY = "+16465550144"
 CALLTHROUGH = "+16465550145"
 APPLICATION = "+16465550146"
 PAGE = "+16465550147"
+CLOSED_CONSENT = "+16465550160"
+QUEUE_CONSENT = "+16465550161"
+QUEUE_MISSED_FIRST = "+16465550162"
+LAST_COLLEAGUE = "+16465550163"
+WE_WILL_TEXT = "+16465550164"
 PREFIXED = "+16465550150"
 NOBODY = "+16465550199"  # not in the dialplan
 
@@ -174,12 +179,16 @@ class Office:
         speaks: bool = False,
         sender: str | None = None,
         headers: str = "",
+        trunk: int = 2,
     ) -> Call:
-        """A call from outside: gives up after `ring` ms, once answered hangs up after `talk` ms."""
+        """A call from outside: gives up after `ring` ms, once answered hangs up after `talk` ms.
+
+        `trunk` is the host of the office's network that the call comes from.
+        """
         number = fresh_number() if caller is None else caller
         return await self._call(
-            self.net.trunk, number, did, ring, talk, keys, speaks=speaks,
-            sender=sender or f"<sip:{number}@{self.net.trunk}>", headers=headers,
+            self.net.host(trunk), number, did, ring, talk, keys, speaks=speaks,
+            sender=sender or f"<sip:{number}@{self.net.host(trunk)}>", headers=headers,
         )  # fmt: skip
 
     async def dial(

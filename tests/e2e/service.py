@@ -42,24 +42,24 @@ own_numbers = ["+16465550100"]
 [texting]
 enabled = true
 delay = "{delay}"
-max_per_hour = 10000
-max_per_day = 10000
+max_per_hour = {most}
+max_per_day = {most}
 template = "{template}"
 
 # Hundreds of calls in a few minutes, all of strangers from one block of numbers to few lines.
 [texting.limits]
-per_number_per_day = 10000
-per_number_per_week = 10000
-per_block_per_hour = 10000
-per_block_per_day = 10000
-per_line_per_hour = 10000
-strangers_per_hour = 10000
-strangers_per_day = 10000
-max_per_minute = 10000
+per_number_per_day = {most}
+per_number_per_week = {most}
+per_block_per_hour = {most}
+per_block_per_day = {most}
+per_line_per_hour = {most}
+strangers_per_hour = {most}
+strangers_per_day = {most}
+max_per_minute = {most}
 
 [texting.burst]
-floor = 10000
-strangers_floor = 10000
+floor = {most}
+strangers_floor = {most}
 
 [texting.quiet_hours]
 # Tests run at any hour, and some texts are about calls that were recovered minutes later.
@@ -160,9 +160,11 @@ class RunningService:
     """`pbx-bridge run` against one Asterisk.
 
     `records` are those of `RECORDS` that it may read; `pbx` are settings of [[pbx]] that differ
-    from `PBX`, and `gateway` those of its gateway if that is another, as TOML has them. With
-    `voicemail` it may read the PBX's messages; `more` are tables at the end of its configuration.
-    `seconds` shortens its waits, as `tests.service_process` has them.
+    from `PBX` (None leaves one out), and `gateway` those of its gateway if that is another, as TOML
+    has them. With `voicemail` it may read the PBX's messages; `more` are tables at the end of its
+    configuration.
+    `seconds` shortens its waits, as `tests.service_process` has them; `most` are the texts that its
+    guards let pass.
     """
 
     def __init__(
@@ -173,24 +175,27 @@ class RunningService:
         template: str = TEMPLATE,
         min_conversation: str = "0s",
         records: Collection[str] = tuple(RECORDS),
-        pbx: Mapping[str, str] | None = None,
+        pbx: Mapping[str, str | None] | None = None,
         gateway: Mapping[str, str] | None = None,
         voicemail: bool = False,
         more: str = "",
         seconds: Mapping[str, float] | None = None,
+        most: int = 10_000,
     ) -> None:
         self.asterisk, self.delay = asterisk, delay
         self._template, self._min_conversation = template, min_conversation
-        self._seconds = seconds
+        self._seconds, self._most = seconds, most
+        self.die_at = ""  #: the checkpoint at which it kills itself, from the next start on
         self._voicemail, self._more = voicemail, more
         self._gateway = _toml(gateway or {})
         self._records_read = records
-        self._pbx = {
+        settings: dict[str, str | None] = {
             **PBX,
             "host": f'"{asterisk.net.pbx}"',
             "port": str(asterisk.ami_port),
             **(pbx or {}),
         }
+        self._pbx = {name: value for name, value in settings.items() if value is not None}
         self.folder = Path(tempfile.mkdtemp(prefix="pbx-bridge-e2e-"))
         self.gateway = SmsServer()
         self.log: list[dict[str, object]] = []
@@ -207,6 +212,11 @@ class RunningService:
     def config(self) -> Path:
         return self.folder / "pbx-bridge.toml"
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     # -- life -------------------------------------------------------------------------------
 
     async def start(self) -> None:
@@ -220,12 +230,12 @@ class RunningService:
             stderr=asyncio.subprocess.STDOUT,
         )
         self._reading = asyncio.create_task(self._read(self._process))  # noqa: TID251 - awaited in end
-        await self.said("pbx_up", since=seen)
+        await self.said("pbx_up", since=seen, timeout=300)
 
     def _command(self) -> list[str]:
         if self._seconds is None:
             return ["pbx_bridge", "run", "-c", str(self.config)]
-        options = json.dumps({"seconds": self._seconds})
+        options = json.dumps({"seconds": self._seconds, "die_at": self.die_at})
         return ["tests.service_process", str(self.config), options]
 
     async def configure(self) -> None:
@@ -240,6 +250,7 @@ class RunningService:
         self.config.write_text(
             CONFIG.format(
                 delay=self.delay,
+                most=self._most,
                 template=self._template,
                 min_conversation=self._min_conversation,
                 pbx=_toml(self._pbx),
@@ -267,6 +278,15 @@ class RunningService:
         if self._reading is not None:
             await self._reading
         return code
+
+    async def died(self) -> None:
+        """Wait until it has killed itself."""
+        async with asyncio.timeout(30):
+            assert self._process is not None
+            await self._process.wait()
+        self._process = None
+        if self._reading is not None:
+            await self._reading
 
     async def close(self) -> None:
         """End it, and see that nothing was judged which is no call from outside."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import csv
 import itertools
 import os
 import re
@@ -49,6 +50,17 @@ class SipMessage:
         return bool(re.search(rf"(?m)^CSeq: *\d+ {method}\s*$", self.text))
 
 
+@dataclass(frozen=True, slots=True)
+class BriefMessage:
+    """One line of SIPp's short trace."""
+
+    at: float  # epoch seconds
+    sent: bool
+    call: int  # of this SIPp, from 1
+    cseq: str  # `1 INVITE`
+    first: str
+
+
 @dataclass
 class Sipp:
     """One running SIPp process."""
@@ -72,6 +84,22 @@ class Sipp:
         if self.process.returncode is None:
             self.process.send_signal(signal.SIGKILL)
             await self.process.wait()
+
+    def briefly(self) -> list[BriefMessage]:
+        """Give what a SIPp noted that was started with `brief`."""
+        file = self.folder / f"{self.number}.messages"
+        rows = csv.reader(file.read_text("utf-8", "replace").splitlines(), delimiter="\t")
+        return [
+            BriefMessage(
+                at=float(row[2]),
+                sent=row[3] == "S",
+                call=int(row[4].split("-", 1)[0]),
+                cseq=row[5].removeprefix("CSeq:").strip(),
+                first=row[6].strip(),
+            )
+            for row in rows
+            if len(row) > 6 and row[3] in {"S", "R"}
+        ]
 
     def trace(self) -> str:
         file = self.folder / f"{self.number}.messages"
@@ -100,6 +128,15 @@ class Sipp:
 
     def received(self, method: str) -> list[SipMessage]:
         return [m for m in self.messages() if not m.sent and m.method == method]
+
+    def rung_for(self, caller: str) -> bool:
+        """The PBX rang this phone for that caller, in whatever form it writes the number.
+
+        Not just `received("INVITE")`: a PBX repeats that of an earlier call for half a minute, also
+        to whatever phone is at the address by then.
+        """
+        digits = caller[-10:]
+        return any(digits in invite.text for invite in self.received("INVITE"))
 
     @property
     def answered(self) -> bool:
@@ -150,8 +187,12 @@ class SippRunner:
         calls: int | None = 1,
         values: Mapping[str, object],
         options: Sequence[str] = (),
+        brief: bool = False,
     ) -> Sipp:
-        """Start one; `values` fill the {{places}} of the scenario; `calls` None: until killed."""
+        """Start one; `values` fill the {{places}} of the scenario; `calls` None: until killed.
+
+        With `brief` it notes a line for each message, for many calls; see `Sipp.briefly`.
+        """
         number = next(self._numbers)
         text = (SCENARIOS / f"{scenario}.xml").read_text("utf-8")
         for key, value in values.items():
@@ -166,13 +207,9 @@ class SippRunner:
         files = str(self.inside / "sipp" / str(number))
         command = ["chroot", str(self.tree), "sipp", "-sf", f"{files}.xml"]
         command += ["-i", address, "-p", str(port), "-mi", address, "-nostdin", "-aa"]
-        command += [
-            "-trace_msg",
-            "-message_file",
-            f"{files}.messages",
-            "-message_overwrite",
-            "true",
-        ]
+        trace, kind = ("-trace_shortmsg", "short") if brief else ("-trace_msg", "")
+        command += [trace, f"-{kind}message_file", f"{files}.messages"]
+        command += [f"-{kind}message_overwrite", "true"]
         command += ["-trace_err", "-error_file", f"{files}.errors"]
         command += ["-mp", str(6000 + number % 1000 * 20), "-timeout", "120s"]
         command += [] if calls is None else ["-m", str(calls)]

@@ -100,7 +100,7 @@ async def test_row_39_hang_up_during_announcement_before_ringing(
     phone = await office.phone("101", ring=300)
     call = await office.place(ANNOUNCE, talk=400)
     await call.ended()
-    assert not phone.received("INVITE")
+    assert not phone.rung_for(call.number)
     await verdict(call, "missed", "ivr_abandoned", texted=False)
 
 

@@ -120,7 +120,7 @@ async def test_row_09_do_not_disturb_by_feature_code(office: Office, verdict: Ve
         await call.ended()
     finally:
         await (await office.dial("102", "*79")).ended()
-    assert not phone.received("INVITE")
+    assert not phone.rung_for(call.number)
     await verdict(call, "missed", "voicemail_hangup", texted=True)
 
 

@@ -82,6 +82,7 @@ class Told:
     requests: list[Request] = field(default_factory=list)
     port: int = 0
     flooded: int = 0  #: bytes of an endless answer that the other side let pass
+    late: Callable[[], float] = lambda: 0.0  #: seconds between what is done and its answer
     _serving: set[asyncio.Task[None]] = field(default_factory=set)
 
     @property
@@ -108,6 +109,8 @@ class Told:
             request = await _read(reader)
             self.requests.append(request)
             reply = self.reply(request) if callable(self.reply) else self.reply
+            if seconds := self.late():
+                await asyncio.sleep(seconds)
             match reply:
                 case bytes():
                     writer.write(reply)
@@ -163,6 +166,7 @@ class FakeTwilio:
     after: Callable[[Request], Answer | None] = lambda _: None  #: misbehave after taking it
     #: Misbehave instead of listing.
     instead_of_list: Callable[[Request], Answer | None] = lambda _: None
+    clock: Callable[[], datetime] = utc_now
     messages: list[dict[str, object]] = field(default_factory=list)
     taken_at: list[datetime] = field(default_factory=list)
     lists: int = 0  #: how often messages were listed
@@ -181,7 +185,7 @@ class FakeTwilio:
 
     def receive(self, **changes: object) -> dict[str, object]:
         """Have a message come in."""
-        now = format_datetime(utc_now())
+        now = format_datetime(self.clock())
         came: dict[str, object] = {
             "sid": f"SM{uuid.uuid4().hex}",
             "to": "+15550001111",
@@ -200,7 +204,7 @@ class FakeTwilio:
 
     def progress(self, message: dict[str, object], status: str, **changes: object) -> None:
         """Have a message come to another status."""
-        message |= {"status": status, "date_sent": format_datetime(utc_now())} | changes
+        message |= {"status": status, "date_sent": format_datetime(self.clock())} | changes
 
     def _create(self, request: Request) -> Answer:
         if (instead := self.before(request)) is not None:
@@ -220,7 +224,7 @@ class FakeTwilio:
                 "price_unit": "USD",
                 "error_code": None,
                 "error_message": None,
-                "date_created": format_datetime(utc_now()),
+                "date_created": format_datetime(self.clock()),
                 "date_sent": None,
             }
         )
@@ -229,7 +233,7 @@ class FakeTwilio:
 
     def _keep(self, message: dict[str, object]) -> dict[str, object]:
         self.messages.append(message)
-        self.taken_at.append(utc_now())
+        self.taken_at.append(self.clock())
         return message
 
     def _list(self, request: Request) -> Answer:
@@ -242,7 +246,7 @@ class FakeTwilio:
             for known, at in zip(self.messages, self.taken_at, strict=True)
             if query.get("To") in (None, known["to"])
             and query.get("From") in (None, known["from"])
-            and utc_now() - at >= self.lag
+            and self.clock() - at >= self.lag
         ][::-1]
         size, page = int(query.get("PageSize", "50")), int(query.get("Page", "0"))
         after = None

@@ -391,16 +391,37 @@ def meaning(one: HookRequest) -> object:
     return (signed, settings, url, "".join(run))
 
 
+#: As Twilio's are.
+NAMES = st.text("AZaz09_", min_size=1, max_size=20)
+
+
 @given(
-    fields=st.dictionaries(st.text(max_size=20), st.text(max_size=50), max_size=8),
+    fields=st.dictionaries(NAMES, st.text(max_size=50), max_size=8),
     secret=st.text(min_size=1, max_size=40),
 )
-@example(fields={"MessageSid": "SM1", "From": "+1", "Body": "\r\n\x00"}, secret="é")
+@example(fields={"From": "+1", "Body": "\r\n\x00"}, secret="é")
 def test_only_who_knows_the_secret_is_believed(fields: dict[str, str], secret: str) -> None:
-    fields = {"MessageSid": "SM1", "From": "+1"} | fields
-    if not (fields["MessageSid"] and fields["From"]):
-        return
+    fields = fields | {"MessageSid": "SM1", "From": "+1", "Body": "x"}
     asked = form(f"{URL}/reply", fields, signed=signature(f"{URL}/reply", fields, secret))
     assert read(asked, Secrets(secret, None)).news
     with pytest.raises(Forged):
         read(asked, Secrets(secret + "x", secret))
+
+
+@pytest.mark.parametrize("name", ["Call me", "Body ", "b\u00f6dy", "", "a.b"])
+def test_a_field_that_twilio_cannot_have_sent_is_not_believed(name: str) -> None:
+    fields = RECEIVED | {name: "x"}
+    with pytest.raises(Forged, match="name"):
+        read(form(f"{URL}/reply", fields), BOTH)
+
+
+def test_an_id_that_swallowed_another_field_is_not_believed() -> None:
+    """Its signature is right, as nothing stands between names and values."""
+    with pytest.raises(Forged, match="longer"):
+        read(form(f"{URL}/reply", RECEIVED | {"MessageSid": "SM" + "0" * 32 + "NumMedia0"}), BOTH)
+
+
+def test_a_message_always_has_a_body() -> None:
+    fields = {name: value for name, value in RECEIVED.items() if name != "Body"}
+    with pytest.raises(ValueError, match="without Body"):
+        read(form(f"{URL}/reply", fields), BOTH)

@@ -1,5 +1,7 @@
 """The careful request under every gateway over HTTP."""
 
+import asyncio
+
 import aiohttp
 import pytest
 
@@ -57,3 +59,27 @@ def test_the_words_of_a_failure_have_no_url_in_them() -> None:
     )
     broken = _web.failure(aiohttp.ServerDisconnectedError(url))
     assert broken == Uncertain("the connection broke after the request: ServerDisconnectedError")
+
+
+async def test_a_name_server_that_is_silent_means_that_nothing_was_sent() -> None:
+    """The caller gives up after `within`, and must know by then."""
+
+    class Silent(aiohttp.abc.AbstractResolver):
+        async def resolve(
+            self, host: str, port: int = 0, family: int = 0
+        ) -> list[aiohttp.abc.ResolveResult]:
+            await asyncio.Event().wait()
+            raise AssertionError(host, port, family)
+
+        async def close(self) -> None:
+            pass
+
+    async with _web.session() as http:
+        connector = http.connector
+        assert isinstance(connector, aiohttp.TCPConnector)
+        connector._resolver = Silent()
+        async with asyncio.timeout(30):
+            with pytest.raises(aiohttp.ClientError) as broken:
+                await _web.request(http, "GET", "http://gateway.example/", within=0.2)
+    said = _web.failure(broken.value)
+    assert said == Deferred("no connection: neither it nor the name server answered in time")

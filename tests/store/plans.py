@@ -17,12 +17,17 @@ def scans(tx: Connection, statements: Mapping[str, Select[*tuple[Any, ...]]]) ->
     """Give the steps of the plans that go through a whole table or index."""
     found = []
     for name, statement in statements.items():
-        compiled = statement.compile(dialect=sqlite.dialect(paramstyle="named"))
-        values = {
-            key: value if isinstance(value, str) else "1" for key, value in compiled.params.items()
-        }
-        asked = "EXPLAIN QUERY PLAN " + _LIST.sub("('1', '2')", str(compiled))
-        plan = [row.detail for row in tx.exec_driver_sql(asked, values)]
-        assert plan, name
-        found += [f"{name}: {step}" for step in plan if _SCAN.match(step)]
+        steps = plan(tx, statement)
+        assert steps, name
+        found += [f"{name}: {step}" for step in steps if _SCAN.match(step)]
     return found
+
+
+def plan(tx: Connection, statement: Select[*tuple[Any, ...]]) -> list[str]:
+    """Give the steps in which SQLite would run a statement."""
+    compiled = statement.compile(dialect=sqlite.dialect(paramstyle="named"))
+    values = {
+        key: value if isinstance(value, str) else "1" for key, value in compiled.params.items()
+    }
+    asked = "EXPLAIN QUERY PLAN " + _LIST.sub("('1', '2')", str(compiled))
+    return [row.detail for row in tx.exec_driver_sql(asked, values)]

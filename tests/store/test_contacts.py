@@ -144,3 +144,47 @@ async def test_finding_ignores_case_and_takes_no_signs(db: Database, text: str) 
     await db.run(create)
     found = await db.read(lambda tx: contacts.find(tx, text))
     assert bool(found) is (text not in {"%", "DROP"})  # notes are not looked through
+
+
+async def test_contacts_are_sought_a_page_at_a_time(db: Database) -> None:
+    def fill(tx: Connection) -> None:
+        create(tx)
+        create(tx, having(C, name="émile", owner="ANN", kind=CallerKind.STAFF))
+        create(tx, having(name="", email="nobody@example.com", tags=frozenset({"50% off"})))
+        create(tx, having(name="Zoe", company="_under_"))
+
+    await db.run(fill)
+
+    async def sought(**asked: Any) -> tuple[list[str], int]:
+        asked = {"limit": 10} | asked
+        found, count = await db.read(lambda tx: contacts.search(tx, **asked))
+        return [one.contact.name for one in found], count
+
+    assert await sought() == (["Ann Baker", "Zoe", "émile", ""], 4)
+    assert await sought(limit=2, offset=2) == (["émile", ""], 4)
+    assert await sought(offset=9) == ([], 4)
+    assert await sought(text="MÜLLER") == (["Ann Baker"], 1)
+    assert await sought(text="ann") == (["Ann Baker", "émile"], 2)
+    assert await sought(text="SÜD") == (["Ann Baker"], 1)
+    assert await sought(text="ÉMI") == (["émile"], 1)
+    assert await sought(text="%") == ([""], 1)
+    assert await sought(text="_u") == (["Zoe"], 1)
+    assert await sought(text="'; DROP") == ([], 0)
+    assert await sought(text="0102", number="0102") == (["Ann Baker"], 1)
+    assert await sought(text="555-0102", number="5550102") == (["Ann Baker"], 1)
+    assert await sought(tag="vip") == (["Ann Baker"], 1)
+    assert await sought(tag="vi") == ([], 0)
+    assert await sought(kind=CallerKind.STAFF, text="ann") == (["émile"], 1)
+    assert await db.read(contacts.tags) == ["50% off", "süd", "vip"]
+
+
+async def test_a_stamp_changes_with_every_change(db: Database) -> None:
+    seen = {await db.read(contacts.stamp)}
+    record = await db.run(create)
+    seen.add(await db.read(contacts.stamp))
+    changed = replace(ANN, name="Anna")
+    await db.run(lambda tx: contacts.edit(tx, record.row_id, changed, by="eve", now=LATER))
+    seen.add(await db.read(contacts.stamp))
+    await db.run(lambda tx: contacts.remove(tx, record.row_id))
+    seen.add(await db.read(contacts.stamp))
+    assert len(seen) == 3  # nothing is again what nothing was

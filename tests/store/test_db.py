@@ -1,10 +1,10 @@
 """The file, its transactions, and what can be wrong with it."""
 
 import asyncio
-import os
 import sqlite3
 import stat
-import subprocess
+import threading
+import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,10 +13,14 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
+from pbx_bridge.core.liveness import WriterFacts
 from pbx_bridge.store import db as db_module
 from pbx_bridge.store import messages as stored_messages
+from pbx_bridge.store import schema
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.problem import StoreProblem, StoreUnavailable
+from tests.service import until
+from tests.store.disk import tiny_disk
 from tests.store.examples import NOON, queue_message
 
 
@@ -142,6 +146,27 @@ async def test_reading_cannot_write(db: Database) -> None:
     assert await db.read(_count) == 0
 
 
+async def test_what_takes_long_is_looked_for_aside(db: Database) -> None:
+    """Nobody waits for a survey: neither the loop nor the writer nor another reader."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def survey(tx: Connection) -> int:
+        before = _count(tx)
+        begun.set()
+        assert go_on.wait(10)
+        return before + _count(tx)  # all of it is of one moment
+
+    task = asyncio.get_running_loop().create_task(db.survey(survey))
+    await asyncio.to_thread(begun.wait, 10)
+    await db.run(queue_message)
+    assert await db.read(_count) == 1
+    go_on.set()
+    assert await task == 0
+    assert await db.survey(_count) == 1
+    with pytest.raises((OperationalError, StoreProblem)):
+        await db.survey(queue_message)
+
+
 async def test_listings_work_beside_the_service_and_after_it(tmp_path: Path) -> None:
     path = tmp_path / "pbx.db"
     async with Database.open(path) as db:
@@ -195,27 +220,14 @@ async def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def tiny_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount a small disk")
-    mounted = subprocess.run(  # noqa: S603
-        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)],  # noqa: S607
-        check=False,
-        capture_output=True,
-    )
-    if mounted.returncode:
-        pytest.skip(f"no small disk can be mounted here: {mounted.stderr!r}")
-    try:
+def small(tmp_path: Path) -> Iterator[Path]:
+    with tiny_disk(tmp_path / "disk") as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)  # noqa: S603, S607
 
 
-async def test_a_full_disk_is_told_and_recovered_from(tiny_disk: Path) -> None:
-    path = tiny_disk / "pbx.db"
-    ballast = tiny_disk / "ballast"
+async def test_a_full_disk_is_told_and_recovered_from(small: Path) -> None:
+    path = small / "pbx.db"
+    ballast = small / "ballast"
     async with Database.open(path) as db:
         ballast.write_bytes(b"x" * 500_000)
         written = 0
@@ -253,3 +265,102 @@ async def test_a_time_without_a_zone_is_refused(db: Database) -> None:
     naive = datetime(2026, 11, 23, 12, 0)  # noqa: DTZ001
     with pytest.raises(Exception, match="without a zone"):
         await db.run(lambda tx: queue_message(tx, due_at=naive))
+
+
+# -- what the watchdog is told --------------------------------------------------------------
+
+
+async def test_the_writer_tells_since_when_it_has_ended_nothing(db: Database) -> None:
+    assert db.writer == WriterFacts()
+    may_end = threading.Event()
+    before = time.monotonic()
+    work = [asyncio.ensure_future(db.run(lambda _tx: may_end.wait(20))) for _ in range(2)]  # noqa: TID251
+    await asyncio.sleep(0)
+    since = db.writer.busy_since
+    assert since is not None
+    assert before <= since <= time.monotonic()
+    may_end.set()
+    await asyncio.gather(*work)
+    assert db.writer == WriterFacts()
+
+
+async def test_the_writer_tells_of_a_lock_while_it_waits(db: Database) -> None:
+    await db.run(lambda tx: tx.exec_driver_sql("PRAGMA busy_timeout = 10"))
+    with sqlite3.connect(db.path) as other:
+        other.execute("BEGIN IMMEDIATE")
+        work = asyncio.ensure_future(db.run(queue_message))  # noqa: TID251
+        await until(lambda: db.writer.locked_since is not None)
+        other.rollback()
+        await work
+    assert db.writer == WriterFacts()
+    other.close()
+
+
+async def test_the_writer_tells_of_a_full_disk_until_it_has_written_again(small: Path) -> None:
+    async with Database.open(small / "pbx.db") as db:
+        ballast = small / "ballast"
+        ballast.write_bytes(b"x" * 500_000)
+
+        async def fill() -> None:
+            for n in range(9999):
+                await db.run(lambda tx, n=n: queue_message(tx, key=f"{n}", body="x" * 2000))  # type: ignore[misc]
+
+        with pytest.raises(StoreUnavailable):
+            await fill()
+        assert "is full" in db.writer.refused
+        await db.run(lambda tx: tx.exec_driver_sql("SELECT 1"))  # nothing to write: no proof
+        assert "is full" in db.writer.refused
+        ballast.unlink()
+        await db.run(lambda tx: queue_message(tx, key="afterwards"))
+        assert db.writer == WriterFacts()
+
+
+async def test_what_a_transaction_has_changed_is_told_after_its_commit(db: Database) -> None:
+    told: list[frozenset[str]] = []
+    db.hear(told.append)
+    await db.run(queue_message)
+    assert told == [frozenset({"message"})]
+    await db.run(_count)
+    await db.run(lambda tx: tx.execute(schema.message.delete().where(schema.message.c.id == -1)))
+    assert len(told) == 1  # reading is no change, and neither is a change of nothing
+
+    def fails(tx: Connection) -> None:
+        queue_message(tx, key="never")
+        raise ValueError("rolled back")
+
+    with pytest.raises(ValueError, match="rolled back"):
+        await db.run(fails)
+    await db.run(lambda tx: tx.execute(schema.message.delete()))
+    assert told[1:] == [frozenset({"message"})]  # nothing of what was rolled back
+
+
+async def test_what_is_committed_for_somebody_who_left_is_told_too(db: Database) -> None:
+    told: list[frozenset[str]] = []
+    db.hear(told.append)
+    began, go_on = threading.Event(), threading.Event()
+
+    def slow(tx: Connection) -> None:
+        began.set()
+        go_on.wait(10)
+        queue_message(tx)
+
+    async with asyncio.TaskGroup() as tasks:
+        writing = tasks.create_task(db.run(slow))
+        await until(began.is_set)
+        writing.cancel()
+        go_on.set()
+    assert told == [frozenset({"message"})]
+
+
+async def test_a_change_by_another_process_is_noticed_once(db: Database) -> None:
+    assert not await db.changed_elsewhere()
+    await db.run(queue_message)
+    await db.read(_count)
+    assert not await db.changed_elsewhere()  # it was us
+    with sqlite3.connect(db.path) as other:
+        other.execute("DELETE FROM message")
+    other.close()
+    assert await db.changed_elsewhere()
+    assert not await db.changed_elsewhere()
+    async with Database.read_only(db.path) as reading:
+        assert not await reading.changed_elsewhere()

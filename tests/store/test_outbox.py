@@ -228,3 +228,14 @@ async def test_a_waiting_message_can_be_cancelled(db: Database) -> None:
     assert (await _only(db)).state is State.CANCELLED
     assert await _claim(db) == []
     assert not await db.run(lambda tx: outbox.cancel(tx, 99, NOON, "", ""))
+
+
+async def test_what_waits_is_counted_with_since_when(db: Database) -> None:
+    assert await db.read(lambda tx: outbox.waiting(tx, NOON)) == (0, None)
+    await db.run(lambda tx: queue_message(tx, key="later", due_at=NOON + minutes(5)))
+    assert await db.read(lambda tx: outbox.waiting(tx, NOON)) == (1, None)
+    await db.run(lambda tx: queue_message(tx, key="due", due_at=NOON + minutes(1)))
+    assert await db.read(lambda tx: outbox.waiting(tx, NOON + minutes(2))) == (
+        2,
+        NOON + minutes(1),
+    )

@@ -39,8 +39,6 @@ async def test_what_somebody_wrote_lately(db: Database) -> None:
         await db.run(lambda tx, reply=reply, n=n: put(tx, reply, n))  # type: ignore[misc]
     lately = await db.read(lambda tx: replies.lately(tx, CALLER, NOON + minutes(2)))
     assert lately == [(NOON + minutes(2), "no 2"), (NOON + minutes(3), "no 3")]
-    assert await db.read(lambda tx: replies.last_from(tx, CALLER)) == NOON + minutes(3)
-    assert await db.read(lambda tx: replies.last_from(tx, "+1")) is None
     newest = await db.read(
         lambda tx: replies.recent(tx, limit=1, since=NOON + minutes(1), sender=CALLER)
     )

@@ -185,17 +185,6 @@ async def test_what_is_overdue(db: Database) -> None:
     assert numbers(await db.read(lambda tx: tasks.overdue(tx, then, steps=2))) == ["6", "1"]
 
 
-@pytest.mark.parametrize(
-    ("digits", "found"),
-    [("912125550143", 1), ("2125550143", 1), ("0012125550143", 1), ("5550143", 0), ("", 0)],
-)
-async def test_whose_task_it_is_that_was_dialled(db: Database, digits: str, found: int) -> None:
-    for number in ("+12125550143", "+442071838750", "", "anonymous"):
-        await db.run(lambda tx, to=number: open_task(tx, recipient=to))  # type: ignore[misc]
-    tasks_of = await db.read(lambda tx: tasks.dialled(tx, digits))
-    assert [task.recipient for task in tasks_of] == ["+12125550143"] * found
-
-
 async def test_a_reply_is_shown_with_the_task_and_does_not_end_it(db: Database) -> None:
     await db.run(open_task)
 

@@ -28,6 +28,7 @@ def tls_error() -> ssl.SSLError:
         (certificate_error(), "(self-signed certificate): set tls.ca"),
         (tls_error(), "(WRONG_VERSION_NUMBER): is port the one of tlsbindaddr"),
         (socket.gaierror(-2, "Name or service not known"), "the name 'pbx' is unknown: check host"),
+        (socket.gaierror(socket.EAI_AGAIN, "try again"), "no name server answers (try again)"),
         (ConnectionRefusedError(111, "Connection refused"), "is Asterisk running"),
         (TimeoutError(), "does not answer: wrong host or port, a firewall"),
         (LinkLost("gone"), "does permit= allow this machine?"),
@@ -42,6 +43,7 @@ def test_a_problem_says_what_to_change(error: Exception, say: str) -> None:
     assert "pbx" in problem.text
     assert "\n" not in problem.text
     assert problem.refused == isinstance(error, Refused)
+    assert problem.disagreed == isinstance(error, ssl.SSLError)
 
 
 def test_a_refused_login_names_the_account_and_what_the_pbx_said() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -339,3 +340,15 @@ async def test_who_comes_to_listen_during_the_login_is_not_forgotten() -> None:
         await watch.restored()
         await until(lambda: len(masks(ami)) == 2)
     assert masks(ami)[1].endswith(",user")
+
+
+async def test_the_watchdog_is_told_whether_it_is_connected_and_when_it_is_heard_of() -> None:
+    ami = FakeAmi()
+    async with serving(ami), watching(ami) as watch:
+        await watch.restored()
+        await until(lambda: not watch.source.facts().problem)
+        assert time.monotonic() < watch.source.facts().due < time.monotonic() + 61
+        ami.hang_up()
+        assert isinstance(await watch.next(), ev.FeedLost)
+        assert watch.source.facts().problem
+        assert watch.source.facts().due < time.monotonic() + 61

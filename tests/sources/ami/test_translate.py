@@ -25,6 +25,12 @@ def test_newchannel() -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(("name", "holds"), [("Hold", True), ("Unhold", False)])
+def test_hold(name: str, holds: bool) -> None:  # noqa: FBT001
+    text = event(name, Channel="PJSIP/101-00000039", Uniqueid="1.57", Linkedid="1.56")
+    assert read(text) == ev.HoldChanged(START, "1.57", holds=holds)
+
+
 @pytest.mark.parametrize(
     ("escaped", "name"),
     [
@@ -68,7 +74,8 @@ def test_holding_bridges() -> None:
 
 def test_states_that_say_nothing_are_passed_over() -> None:
     assert read(event("Newstate", ChannelState="5", Uniqueid="1")) is None
-    assert read(event("Newstate", ChannelState="6", Uniqueid="1")) == ev.StateChanged(START, "1", 6)
+    up = event("Newstate", ChannelState="6", Context="from-pstn", Exten="s", Uniqueid="1")
+    assert read(up) == ev.StateChanged(START, "1", 6, "from-pstn", "s")
 
 
 def test_a_failed_transfer_is_none() -> None:

@@ -6,7 +6,7 @@ import io
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pbx_bridge.cli import spreadsheet
+from pbx_bridge import spreadsheet
 
 CELLS = st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="\x00\r\n"), max_size=20
