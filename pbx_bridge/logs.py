@@ -114,10 +114,10 @@ def make_harmless(_logger: object, _method: str, event: _Event) -> _Event:
 
 
 def _count(_logger: object, _method: str, event: _Event) -> _Event:
-    """Count what is worse than daily work; what libraries say has no name of ours."""
-    level = str(event.get("level"))
-    if level in _COUNTED:
-        counted[level, str(event["event"])] += 1
+    """Count what is worse than daily work; what is no name, such as a sentence, is none of ours."""
+    level, name = str(event.get("level")), str(event["event"])
+    if level in _COUNTED and name.isascii() and name.isidentifier():
+        counted[level, name] += 1
     return event
 
 

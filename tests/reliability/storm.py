@@ -7,7 +7,7 @@ import secrets
 import signal
 import sqlite3
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -153,15 +153,25 @@ class Storm:
     def lost(self) -> dict[str, list[object]]:
         """Give the callers who were missed and have no text, with what is known of their calls."""
         texts = self.texts()
+        return self._known([number for number in self.callers.missed if number not in texts])
+
+    def in_vain(self) -> dict[str, list[object]]:
+        """Give the callers who were answered and texted all the same, as `lost` does."""
+        return self._known(sorted(self.texts().keys() - set(self.callers.missed)))
+
+    def _known(self, numbers: Iterable[str]) -> dict[str, list[object]]:
+        """Give what the database has of some callers' calls, and then what the PBX wrote down."""
+        assert self.pbx.cel is not None
+        written = self.pbx.cel.read_text(encoding="utf-8").splitlines()
         with closing(self._look()) as db:
             return {
                 number: db.execute(
-                    "SELECT disposition, reason, began, ended, source FROM call"
-                    " WHERE caller_e164 = ?",
+                    "SELECT boot, call_id, disposition, reason, began, answered_at, ended, rung,"
+                    " source FROM call WHERE caller_e164 = ?",
                     (number,),
                 ).fetchall()
-                for number in self.callers.missed
-                if number not in texts
+                + [line for line in written if number in line]
+                for number in numbers
             }
 
     def _look(self) -> sqlite3.Connection:

@@ -33,7 +33,7 @@ def _print(seed: int, going: Storm, sent: Counter[str]) -> None:
     print(  # noqa: T201 - see above
         f"seed {seed}: {going.kills} kills, {len(callers.missed) + len(callers.answered)} calls, "
         f"{len(callers.missed)} missed, {sent.total()} texts to {len(sent)} numbers, "
-        f"texted though answered {sorted(set(sent) - set(callers.missed))}, "
+        f"texted though answered {going.in_vain()}, "
         f"lost {len(going.lost())}, doubled {sum(n > 1 for n in sent.values())}, "
         f"of unknown fate at a start {going.unknown_at_start}, "
         f"at the end {Counter(text.state.value for text in going.texts().values())}, "

@@ -29,7 +29,8 @@ from .posting import Posting, posting
 from .test_ami_link import watching
 
 NAME = "server.example"
-DEAD, ALIVE, OTHER = "127.0.0.3", "127.0.0.1", "127.0.0.4"
+# Of no other test: strangers of tests/security/flood.py come from ports of 127.0.0.2 to 127.0.0.4.
+DEAD, ALIVE, OTHER = "127.0.0.33", "127.0.0.1", "127.0.0.34"
 
 
 @dataclass
