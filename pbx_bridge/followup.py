@@ -94,9 +94,11 @@ class FollowUp:
         self._to_recover: asyncio.Queue[Search] = asyncio.Queue()
         self._boots: dict[tuple[str, str], str] = {}
         self._from_here: set[tuple[str, str]] = set()  # outbound calls in progress
-        self._overflowed: set[str] = set()
+        self._overflowed: dict[str, datetime] = {}  # and since when
         self._whole: dict[str, datetime] = {}  # and since when
         self._seen_until = now()  # at most: nothing was told yet
+        self._stored_until = self._seen_until
+        self._writing = False
         self._stopping = False
         self._finished = asyncio.Event()
         self._finished.set()  # while `watch` does not run there is nothing to wait for
@@ -149,7 +151,7 @@ class FollowUp:
                 self._inbox.put_nowait((pbx, event))
             except asyncio.QueueFull:
                 # Honest loss: from here on the feed counts as lost until the inbox is empty.
-                self._overflowed.add(pbx)
+                self._overflowed.setdefault(pbx, event.at)
                 log.critical("inbox_overflow", pbx=pbx, waiting=self._inbox.qsize())
 
         return emit
@@ -203,7 +205,13 @@ class FollowUp:
         while True:
             await asyncio.sleep(HEARTBEAT.total_seconds())
             if self._whole:
-                await self._write(partial(_beat, sorted(self._whole), self._now()))
+                await self._write(partial(_beat, sorted(self._whole), self._all_stored_until()))
+
+    def _all_stored_until(self) -> datetime:
+        """Tell until when all that happened is written down: what came later dies in a crash."""
+        if self._inbox.empty() and not self._writing:
+            self._stored_until = self._now()
+        return min((self._stored_until, *self._overflowed.values()))
 
     async def recover_gaps(self) -> None:
         """After each gap, look into the PBX's own records, for ever."""
@@ -243,6 +251,7 @@ class FollowUp:
                 self._seen_until = event.at
         self._seen()
         await self._record(told)
+        self._stored_until = max(self._stored_until, self._seen_until)
 
     async def expire(self, now: datetime) -> None:
         """Finish calls that are overdue."""
@@ -304,7 +313,11 @@ class FollowUp:
             return
         now = self._now()
         self._checkpoint("before_record")
-        todo = await self._write(lambda tx: self._ledger.record(tx, told, now))
+        self._writing = True
+        try:
+            todo = await self._write(lambda tx: self._ledger.record(tx, told, now))
+        finally:
+            self._writing = False
         self._checkpoint("recorded")
         self._recorded()
         if todo.queued:
@@ -349,12 +362,12 @@ class FollowUp:
 
     async def _admit_overflow(self) -> None:
         """Say that events were dropped, and go on from there without guessing."""
-        dropped, self._overflowed = self._overflowed, set()
+        dropped, self._overflowed = self._overflowed, {}
         at = self._now()
-        for pbx in dropped:
+        for pbx, since in dropped.items():
             await self.handle(
                 [
-                    (pbx, ev.FeedLost(at, "more events than could be written down")),
+                    (pbx, ev.FeedLost(since, "more events than could be written down")),
                     (pbx, ev.FeedRestored(at, "", None)),
                 ]
             )

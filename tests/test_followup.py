@@ -727,6 +727,45 @@ async def test_the_heartbeat_says_until_when_the_feed_was_whole(
     assert (record.feed, record.seen_at) == (feed.FeedState.LOST, lost)
 
 
+async def test_the_heartbeat_says_no_more_than_what_is_written_down(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or a crash after a full disk would lose the calls between: their records are not read."""
+    monkeypatch.setattr(followup, "HEARTBEAT", timedelta(milliseconds=5))
+    office = Office(db)
+    office.feed(ev.FeedRestored(office.now, "boot 1", ()))
+    await office.judged()
+    written = office.now
+    beats: list[datetime] = []
+    monkeypatch.setattr(followup, "_beat", lambda _whole, at, _tx: beats.append(at))
+    emit = office.followup.emit_for(PBX)
+    office.wait(60)
+    full, freed = asyncio.Event(), asyncio.Event()
+    run = db.run
+
+    async def no_room(fn: Any) -> Any:
+        if not freed.is_set() and "record" in getattr(fn, "__qualname__", ""):
+            full.set()
+            await freed.wait()
+        return await run(fn)
+
+    monkeypatch.setattr(db, "run", no_room)
+    emit(ev.FeedLost(office.now, "cut"))
+    emit(ev.FeedRestored(office.now, "boot 1", ()))
+    watching = asyncio.get_running_loop().create_task(office.followup.watch())
+    await full.wait()
+    office.wait(60)
+    beating = asyncio.get_running_loop().create_task(office.followup.heartbeat())
+    await until(lambda: len(beats) > 3)
+    assert set(beats) == {written}
+    freed.set()
+    await office.followup.idle()
+    await until(lambda: beats[-1] == office.now)
+    for task in (beating, watching):
+        task.cancel()
+    await asyncio.gather(beating, watching, return_exceptions=True)
+
+
 async def test_rules_that_are_replaced_in_mid_decision_count_from_the_next_one(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
