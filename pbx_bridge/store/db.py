@@ -571,15 +571,22 @@ def _code(error: BaseException) -> int | None:
     return None if code is None else code & 0xFF
 
 
+def _misses_a_part(code: int | None, told: str) -> bool:
+    """Tell whether what our statements name is not there, although the version is right."""
+    return code == sqlite3.SQLITE_ERROR and told.startswith(("no such table:", "no such column:"))
+
+
 @contextmanager
 def _explained(path: Path, backups: Path) -> Iterator[None]:
     """Turn what an administrator can mend into a problem that says how."""
     try:
         yield
+    except UnicodeDecodeError as error:  # of what SQLite says: it quotes what it found
+        raise _damaged(path, "names in it are no text", backups) from error
     except (DBAPIError, sqlite3.Error) as error:
         origin = error.orig if isinstance(error, DBAPIError) else error
         code = _code(error)
-        if code in DAMAGED:
+        if code in DAMAGED or _misses_a_part(code, str(origin)):
             raise _damaged(path, str(origin), backups) from error
         if code == sqlite3.SQLITE_FULL:
             raise StoreUnavailable(

@@ -6,6 +6,7 @@ import stat
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -209,6 +210,27 @@ async def test_a_damaged_database_is_named(tmp_path: Path) -> None:
     with pytest.raises(StoreProblem, match=r"pbx\.db is damaged"):
         async with Database.open(path):
             pass
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "UPDATE sqlite_schema SET name = CAST(x'FF' AS TEXT), sql = 'none' WHERE name = 'message'",
+        "ALTER TABLE message RENAME COLUMN detail TO detàil",
+        "ALTER TABLE message RENAME TO massage",
+    ],
+)
+async def test_a_schema_that_is_damaged_is_named(tmp_path: Path, harm: str) -> None:
+    """SQLite itself says of these no more than that a name is unknown, or what is no text."""
+    path = tmp_path / "pbx.db"
+    async with Database.open(path) as db:
+        await db.run(queue_message)
+    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
+        raw.execute("PRAGMA writable_schema = ON")
+        raw.execute(harm)
+    with pytest.raises(StoreProblem, match=r"pbx\.db is damaged.*put a backup"):
+        async with Database.open(path) as db:
+            await db.run(lambda tx: stored_messages.recent(tx, limit=9))
 
 
 async def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
