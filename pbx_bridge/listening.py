@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import structlog
-from aiohttp import web
+from aiohttp import web, web_response
 
 #: Of one server. An office has a few dozen; a process started by hand often has 1,024 files.
 MOST_CONNECTIONS = 400
@@ -25,8 +25,13 @@ IDLE_SECONDS = 75.0
 LINGER_SECONDS = 2.0
 #: That connections were taken away is told no more often.
 TELL_EVERY = 60.0
+#: What the world is told that we are: no versions.
+SERVER = "pbx-bridge"
 
 log = structlog.get_logger()
+# aiohttp would tell its own version and Python's. Hooks of an application are not asked about what
+# it refuses by itself, so its word is changed where all answers take it from.
+web_response.SERVER_SOFTWARE = SERVER  # type: ignore[attr-defined]
 
 
 @dataclass

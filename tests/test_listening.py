@@ -143,3 +143,27 @@ async def test_a_large_answer_waits_for_who_reads_slowly() -> None:
             _, _, body = (await reader.read()).partition(b"\r\n\r\n")
         assert len(body) == 20_000_000
         writer.close()
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (ASK, 200),
+        (ASK.replace(b"GET /", b"GET /nowhere"), 404),
+        (b"no HTTP at all\r\n\r\n", 400),  # of these aiohttp asks nobody
+        (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 20_000 + b"\r\n\r\n", 400),
+    ],
+)
+async def test_no_answer_tells_a_version(sent: bytes, status: int) -> None:
+    connections, release = Connections(), asyncio.Event()
+    release.set()
+    async with served(connections, release) as port:
+        reader, writer = await connect(port)
+        writer.write(sent)
+        async with asyncio.timeout(300):
+            head = await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+    assert f" {status} ".encode() in head.split(b"\r\n")[0]
+    assert b"\r\nServer: pbx-bridge\r\n" in head
+    for word in (b"aiohttp", b"ython"):
+        assert word not in head
