@@ -157,7 +157,8 @@ class Ledger:
             case CallEnded(call):
                 call = self._as_first_seen(tx, one, call)
                 if call.disposition is Disposition.UNOBSERVED:  # the records may know better
-                    self._search(todo, Search(one.pbx, call.began, None))
+                    # What the PBX wrote of its beginning is older than our hearing of it.
+                    self._search(todo, Search(one.pbx, call.began - WATERMARK_MARGIN, None))
                 self._ended(tx, one, call, now, todo)
             case OutboundCall():
                 stands = calls.upsert_outbound(tx, one.pbx, one.boot, one.what)

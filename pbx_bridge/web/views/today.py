@@ -152,17 +152,19 @@ def needing(overdue: Sequence[CallerRow], newest: Sequence[CallerRow]) -> list[C
 
 def sentence(visit: Visit, day: Day, *, shadow: bool) -> list[str]:
     """Give the parts of the sentence about today, each in words."""
-    many = visit.ngettext
-    parts = [many("%(n)d call missed", "%(n)d calls missed", day.missed) % {"n": day.missed}]
+    parts = [
+        visit.ngettext("%(n)d call missed", "%(n)d calls missed", day.missed) % {"n": day.missed}
+    ]
     if shadow:
         parts.append(visit.gettext("shadow mode: nobody is texted"))
     else:
-        parts.append(many("%(n)d texted", "%(n)d texted", day.texted) % {"n": day.texted})
-    parts.append(many("%(n)d replied", "%(n)d replied", day.replied) % {"n": day.replied})
+        parts.append(visit.ngettext("%(n)d texted", "%(n)d texted", day.texted) % {"n": day.texted})
+    parts.append(visit.ngettext("%(n)d replied", "%(n)d replied", day.replied) % {"n": day.replied})
     parts.append(
-        many("%(n)d reached since", "%(n)d reached since", day.reached) % {"n": day.reached}
+        visit.ngettext("%(n)d reached since", "%(n)d reached since", day.reached)
+        % {"n": day.reached}
     )
-    parts.append(many("%(n)d waits", "%(n)d wait", day.waiting) % {"n": day.waiting})
+    parts.append(visit.ngettext("%(n)d waits", "%(n)d wait", day.waiting) % {"n": day.waiting})
     return parts
 
 
