@@ -363,14 +363,15 @@ class FollowUp:
     async def _admit_overflow(self) -> None:
         """Say that events were dropped, and go on from there without guessing."""
         dropped, self._overflowed = self._overflowed, {}
+        self._stored_until = min(dropped.values())  # as long as the loss is not written down
         at = self._now()
+        batch: list[_Item] = []
         for pbx, since in dropped.items():
-            await self.handle(
-                [
-                    (pbx, ev.FeedLost(since, "more events than could be written down")),
-                    (pbx, ev.FeedRestored(at, "", None)),
-                ]
-            )
+            batch += [
+                (pbx, ev.FeedLost(since, "more events than could be written down")),
+                (pbx, ev.FeedRestored(at, "", None)),
+            ]
+        await self.handle(batch)
 
     # -- small things -----------------------------------------------------------------------
 

@@ -157,8 +157,7 @@ class Ledger:
             case CallEnded(call):
                 call = self._as_first_seen(tx, one, call)
                 if call.disposition is Disposition.UNOBSERVED:  # the records may know better
-                    # What the PBX wrote of its beginning is older than our hearing of it.
-                    self._search(todo, Search(one.pbx, call.began - WATERMARK_MARGIN, None))
+                    self._search(todo, one.pbx, call.began, None)
                 self._ended(tx, one, call, now, todo)
             case OutboundCall():
                 stands = calls.upsert_outbound(tx, one.pbx, one.boot, one.what)
@@ -499,12 +498,12 @@ class Ledger:
         log.warning("feed_gap", pbx=one.pbx, since=began.isoformat(), until=at.isoformat())
         if not self._has_records:
             feed.gap_ended(tx, one.pbx, at)
-        # It may have begun before it was noticed.
-        self._search(todo, Search(one.pbx, began - WATERMARK_MARGIN, at))
+        self._search(todo, one.pbx, began, at)
 
-    def _search(self, todo: ToDo, search: Search) -> None:
+    def _search(self, todo: ToDo, pbx: str, began: datetime, until: datetime | None) -> None:
+        """Have the records read from before something began: it did before we noticed."""
         if self._has_records:
-            todo.searches.append(search)
+            todo.searches.append(Search(pbx, began - WATERMARK_MARGIN, until))
 
     def _searched(
         self, tx: Connection, one: Told, found: Recovered, now: datetime, todo: ToDo

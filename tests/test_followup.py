@@ -460,9 +460,11 @@ class TestRecords:
         return Records()
 
     @asynccontextmanager
-    async def running(self, db: Database, records: Records) -> AsyncIterator[Office]:
+    async def running(
+        self, db: Database, records: Records, office: Office | None = None
+    ) -> AsyncIterator[Office]:
         """Let the follow-up take events by itself, and read records."""
-        office = Office(db, recover=records.read)
+        office = office or Office(db, recover=records.read)
         tasks = [
             asyncio.get_running_loop().create_task(work)
             for work in (office.followup.watch(), office.followup.recover_gaps())
@@ -473,12 +475,13 @@ class TestRecords:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def told(self, office: Office) -> None:
+    async def told(self, office: Office, *, idle: bool = True) -> None:
         emit = office.followup.emit_for(PBX)
         for event in office.events:
             emit(event)
         office.events = []
-        await office.followup.idle()
+        if idle:
+            await office.followup.idle()
 
     async def gaps(self, db: Database) -> list[feed.Gap]:
         return await db.read(lambda tx: feed.gaps(tx, PBX, START - timedelta(days=1)))
@@ -504,6 +507,43 @@ class TestRecords:
             await self.until_closed(db)
             assert len(await office.queued()) == 1
         assert records.asked == [lost - ledger.WATERMARK_MARGIN]
+
+    async def test_an_overflow_counts_from_the_first_event_that_was_dropped(
+        self, db: Database, records: Records, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        office = Office(db, recover=records.read)
+        office.followup._inbox = asyncio.Queue(1)
+        beats: list[datetime] = []  # what a heartbeat would say until the loss is written down
+        run = db.run
+
+        async def noting(fn: Any) -> Any:
+            if not records.asked:
+                beats.append(office.followup._all_stored_until())
+            return await run(fn)
+
+        monkeypatch.setattr(db, "run", noting)
+        office.feed(ev.FeedRestored(office.now, "boot 1", ()))
+        dropped = office.wait(60).now
+        office.arrives("c").wait(3600).arrives("d")
+        await self.told(office, idle=False)
+        async with self.running(db, records, office):
+            await self.until_closed(db)
+        assert records.asked == [dropped - ledger.WATERMARK_MARGIN]
+        assert max(beats) == dropped
+
+    async def test_a_call_found_in_mid_life_is_looked_up_with_its_beginning(
+        self, db: Database, records: Records
+    ) -> None:
+        """The PBX writes its row before we hear of it."""
+        async with self.running(db, records) as office:
+            office.feed(ev.FeedRestored(office.now, "boot 1", ()))
+            office.arrives("c")
+            began = office.now
+            office.feed(ev.FeedRestored(office.now, "boot 1", None))  # it may not say what lives
+            office.wait(5).caller_hangs_up("c")
+            await self.told(office)
+            await until(lambda: bool(records.asked))
+        assert records.asked == [began - ledger.WATERMARK_MARGIN]
 
     async def test_until_they_are_read_the_gap_is_open(
         self, db: Database, records: Records
@@ -697,14 +737,20 @@ async def test_draining_ends_a_watch_that_has_nothing_to_do(db: Database) -> Non
     await asyncio.wait_for(watching, 1)
 
 
-async def test_the_heartbeat_says_until_when_the_feed_was_whole(
-    db: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+async def watched(db: Database, monkeypatch: pytest.MonkeyPatch) -> Office:
+    """An office whose PBX is seen whole, a quiet minute later; its heart beats fast."""
     monkeypatch.setattr(followup, "HEARTBEAT", timedelta(milliseconds=5))
     office = Office(db)
     office.feed(ev.FeedRestored(office.now, "boot 1", ()))
     await office.judged()
-    office.wait(60)
+    return office.wait(60)
+
+
+async def test_the_heartbeat_says_until_when_the_feed_was_whole(
+    db: Database, watched: Office
+) -> None:
+    office = watched
     beating = asyncio.get_running_loop().create_task(office.followup.heartbeat())
 
     async def seen() -> feed.PbxRecord:
@@ -728,18 +774,13 @@ async def test_the_heartbeat_says_until_when_the_feed_was_whole(
 
 
 async def test_the_heartbeat_says_no_more_than_what_is_written_down(
-    db: Database, monkeypatch: pytest.MonkeyPatch
+    db: Database, watched: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Or a crash after a full disk would lose the calls between: their records are not read."""
-    monkeypatch.setattr(followup, "HEARTBEAT", timedelta(milliseconds=5))
-    office = Office(db)
-    office.feed(ev.FeedRestored(office.now, "boot 1", ()))
-    await office.judged()
-    written = office.now
+    office, written = watched, watched.now - timedelta(seconds=60)
     beats: list[datetime] = []
     monkeypatch.setattr(followup, "_beat", lambda _whole, at, _tx: beats.append(at))
     emit = office.followup.emit_for(PBX)
-    office.wait(60)
     full, freed = asyncio.Event(), asyncio.Event()
     run = db.run
 
