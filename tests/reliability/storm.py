@@ -35,6 +35,11 @@ def seed_of(*, nightly: bool) -> int:
     return secrets.randbelow(2**31) if nightly else 1
 
 
+def how_often(variable: str, *, nightly: bool, in_ci: int) -> int:
+    """Give how often something is done: as the variable says, or a thousand times each night."""
+    return int(os.environ.get(variable, 1000 if nightly else in_ci))
+
+
 class Moods:
     """A gateway that now and then breaks off, before it has taken a text or after."""
 
@@ -155,9 +160,9 @@ class Storm:
         texts = self.texts()
         return self._known([number for number in self.callers.missed if number not in texts])
 
-    def in_vain(self) -> dict[str, list[object]]:
-        """Give the callers who were answered and texted all the same, as `lost` does."""
-        return self._known(sorted(self.texts().keys() - set(self.callers.missed)))
+    def in_vain(self, sent: Iterable[str]) -> dict[str, list[object]]:
+        """Give who of these was texted although answered, as `lost` does."""
+        return self._known(sorted(set(sent) - set(self.callers.missed)))
 
     def _known(self, numbers: Iterable[str]) -> dict[str, list[object]]:
         """Give what the database has of some callers' calls, and then what the PBX wrote down."""

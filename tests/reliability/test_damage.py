@@ -7,7 +7,6 @@ In CI 39 files are damaged, three in each way, each night a thousand. PBX_BRIDGE
 many instead, PBX_BRIDGE_SEED repeats the choices of another run.
 """
 
-import os
 import random
 import shutil
 import signal
@@ -26,7 +25,7 @@ from pbx_bridge.store.restore import restore
 from tests.gateways.fakes import FakeTwilio
 from tests.reliability.damage import DAMAGES, logs_deleted
 from tests.reliability.recorded_pbx import LINE
-from tests.reliability.storm import PATIENCE, Storm, seed_of, storm
+from tests.reliability.storm import PATIENCE, Storm, how_often, seed_of, storm
 from tests.service import Service, until
 
 
@@ -122,18 +121,13 @@ def _judge(place: Seasoned, service: Service, number: str, code: int) -> str:
     return "refuses"
 
 
-def _turns(*, nightly: bool) -> int:
-    return int(os.environ.get("PBX_BRIDGE_DAMAGED", "1000" if nightly else "39"))
-
-
 async def test_damaged_at_random_it_runs_right_or_says_so(tmp_path: Path, *, nightly: bool) -> None:
     seed = seed_of(nightly=nightly)
     chance = random.Random(seed)  # noqa: S311 - nothing secret
     outcomes: Counter[str] = Counter()
-    wanted = _turns(nightly=nightly)
     async with _seasoned(tmp_path, seed) as place:
         before = place.going.office.texts
-        for turn in range(wanted):
+        for turn in range(how_often("PBX_BRIDGE_DAMAGED", nightly=nightly, in_ci=39)):
             damage = DAMAGES[turn % len(DAMAGES)]
             place.as_it_was()
             damage(place.going.database, chance)

@@ -5,17 +5,16 @@ records. In CI it is killed 25 times, each night a thousand. PBX_BRIDGE_KILLS sa
 instead, PBX_BRIDGE_SEED repeats the choices of another run.
 """
 
-import os
 from collections import Counter
 from pathlib import Path
 
 from pbx_bridge.core.delivery import State
-from tests.reliability.storm import Storm, seed_of, storm
+from tests.reliability.storm import Storm, how_often, seed_of, storm
 from tests.service import Plain
 
 
 def _kills(*, nightly: bool) -> int:
-    return int(os.environ.get("PBX_BRIDGE_KILLS", "1000" if nightly else "25"))
+    return how_often("PBX_BRIDGE_KILLS", nightly=nightly, in_ci=25)
 
 
 async def _rage(going: Storm, kills: int) -> None:
@@ -33,7 +32,7 @@ def _print(seed: int, going: Storm, sent: Counter[str]) -> None:
     print(  # noqa: T201 - see above
         f"seed {seed}: {going.kills} kills, {len(callers.missed) + len(callers.answered)} calls, "
         f"{len(callers.missed)} missed, {sent.total()} texts to {len(sent)} numbers, "
-        f"texted though answered {going.in_vain()}, "
+        f"texted though answered {going.in_vain(sent)}, "
         f"lost {len(going.lost())}, doubled {sum(n > 1 for n in sent.values())}, "
         f"of unknown fate at a start {going.unknown_at_start}, "
         f"at the end {Counter(text.state.value for text in going.texts().values())}, "
