@@ -198,13 +198,13 @@ async def _from_web(http: aiohttp.ClientSession, url: URL, known: Fetched | None
 
 
 def _onward(url: URL, location: str) -> URL:
-    """Follow a redirect, though not out of TLS, and to another host only by TLS.
+    """Follow a redirect, though not out of TLS, and to another host or port only by TLS.
 
     So a feed cannot have us ask what answers only to neighbours, such as a cloud's metadata.
     """
     onward = url.join(URL(location))
-    same = onward.scheme == url.scheme and onward.host == url.host
-    if onward.scheme != "https" and not (onward.scheme == "http" and same):
+    here = (url.scheme, url.host, url.port)
+    if onward.scheme != "https" and (onward.scheme, onward.host, onward.port) != here:
         raise CalendarProblem("its server sends us to an address that is not secure")
     return onward
 

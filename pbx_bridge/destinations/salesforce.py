@@ -252,7 +252,8 @@ def instance(answer: Mapping[str, Any], login_url: str) -> str:
     found = answer.get("instance_url")
     place = urlsplit(found if isinstance(found, str) else "")
     host = place.hostname or ""
-    own = host == urlsplit(login_url).hostname
+    login = urlsplit(login_url)
+    own = (place.scheme, place.netloc) == (login.scheme, login.netloc)
     if not own and (place.scheme != "https" or not host.endswith(".salesforce.com")):
         raise ValueError("Salesforce named no instance_url of salesforce.com")
     return f"{place.scheme}://{place.netloc}"

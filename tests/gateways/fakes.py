@@ -5,7 +5,7 @@ import base64
 import json
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import format_datetime
@@ -43,6 +43,8 @@ class Behaviour(Enum):
     RESET = auto()  #: read the request, then reset the connection
     FLOOD = auto()  #: answer without end
     HALF = auto()  #: begin an answer, then close
+    DRIP = auto()  #: answer a little at a time, for ever
+    INTERIM = auto()  #: say that the answer is to come, for ever
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,17 +124,37 @@ class Told:
                 case Behaviour.HALF:
                     writer.write(b'HTTP/1.1 201 Created\r\nContent-Length: 99\r\n\r\n{"sid": "SM')
                 case Behaviour.FLOOD:
-                    writer.write(b"HTTP/1.1 201 Created\r\nContent-Length: 50000000\r\n\r\n")
-                    while self.flooded < 50_000_000:
-                        writer.write(b" " * 100_000)
-                        await writer.drain()
-                        self.flooded += 100_000
+                    await self._flood(writer)
+                case Behaviour.DRIP | Behaviour.INTERIM:
+                    await _go_on(reader, writer, reply)
                 case Behaviour.CUT:
                     pass
         except (ConnectionError, asyncio.IncompleteReadError):
             pass  # the other side left, as some tests want it to
         finally:
             writer.close()
+
+    async def _flood(self, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 201 Created\r\nContent-Length: 50000000\r\n\r\n")
+        while self.flooded < 50_000_000:
+            writer.write(b" " * 100_000)
+            await writer.drain()
+            self.flooded += 100_000
+
+
+async def _go_on(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, how: Behaviour
+) -> None:
+    """Answer for ever, until the other side has had enough."""
+    drop = b"HTTP/1.1 100 Continue\r\n\r\n"
+    if how is Behaviour.DRIP:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 50000\r\n\r\n")
+        drop = b" "
+    while not reader.at_eof():
+        writer.write(drop)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.02):
+                await reader.read()
 
 
 async def _read(reader: asyncio.StreamReader) -> Request:
