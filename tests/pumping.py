@@ -2,8 +2,8 @@
 
 The attack is a good one: numbers in runs, random numbers of the office's own country, dear foreign
 and premium numbers; what is texted is reported as delivered, as those who are paid for it do, and
-numbers that were texted are used again. Between them customers call whom the office knows, and
-newcomers whom it does not.
+numbers that were texted are used again. The calls come at random times. Between them customers
+call whom the office knows, and newcomers whom it does not.
 """
 
 import random
@@ -86,6 +86,8 @@ class Figures:
     calls: int = 0
     texts: int = 0
     micros: int = 0
+    #: What the texts to forged numbers cost, of `micros`.
+    lost: int = 0
     most_in_an_hour: int = 0
     customers: int = 0
     customers_texted: int = 0
@@ -117,8 +119,10 @@ class Attack:
         self._ids = count()
         self._ledger = Ledger(rules, lambda: f"key-{next(keys)}", has_records=False)
         self._forged_texts: list[str] = []
-        self._times: list[datetime] = []
-        self._pace = timedelta(0)
+        self._customers: set[str] = set()
+        self._newcomers: set[str] = set()
+        self._sent: list[datetime] = []
+        self._moments: list[datetime] = []
 
     async def run(self, forged: int, customers: int, newcomers: int = 0) -> Figures:
         """Let so many forged calls come, and at even times among them customers and newcomers.
@@ -126,11 +130,13 @@ class Attack:
         Customers were spoken to a week before; newcomers call for the first time.
         """
         known = [f"+1646{2_000_000 + 991 * n}" for n in range(customers)]
+        self._customers.update(known)
         await self.db.run(lambda tx: self._answered(tx, known))
         self.now += timedelta(days=7)
         every = forged // customers
         new_every = forged // newcomers if newcomers else 0
-        self._pace = self._over / forged
+        spread = sorted(self._chance.random() for _ in range(forged))
+        self._moments = [self.now + self._over * part for part in spread]
         for first in range(0, forged, AT_ONCE):
             some = range(first, min(first + AT_ONCE, forged))
             await self.db.run(
@@ -143,16 +149,17 @@ class Attack:
         self, tx: Connection, some: range, every: int, known: list[str], new_every: int
     ) -> None:
         for n in some:
-            self.now += self._pace
+            self.now = self._moments[n]
             if to := self._missed(tx, self._numbers(n, self._chance, self._forged_texts)):
                 self._forged_texts.append(to)
             if new_every and n % new_every == new_every // 3:
                 self.figures.newcomers += 1
                 newcomer = f"+1773{2_000_000 + 7919 * self.figures.newcomers}"
-                self.figures.newcomers_texted += bool(self._missed(tx, newcomer))
+                self._newcomers.add(newcomer)
+                self._missed(tx, newcomer)
             if known and n % every == every // 2:
                 self.figures.customers += 1
-                self.figures.customers_texted += bool(self._missed(tx, known.pop()))
+                self._missed(tx, known.pop())
 
     def _missed(self, tx: Connection, number: str) -> str:
         """Miss a call; give whom that made us text, or nobody."""
@@ -172,10 +179,10 @@ class Attack:
         for text in outbox.claim_due(tx, later, 100, self._ledger.recheck):
             self.figures.texts += 1
             self.figures.per_number[text.to] += 1
-            self._times = [at for at in self._times if later - at < DAY] + [later]
-            hour = sum(later - at < timedelta(hours=1) for at in self._times)
+            self._sent = [at for at in self._sent if later - at < DAY] + [later]
+            hour = sum(later - at < timedelta(hours=1) for at in self._sent)
             self.figures.most_in_an_hour = max(self.figures.most_in_an_hour, hour)
-            self.figures.most_in_a_day = max(self.figures.most_in_a_day, len(self._times))
+            self.figures.most_in_a_day = max(self.figures.most_in_a_day, len(self._sent))
             outbox.settle_attempt(
                 tx, text.message_id, Step(State.ACCEPTED, None, ""), Accepted(text.key),
                 now=later, seconds=0.1,
@@ -183,6 +190,8 @@ class Attack:
             row = stored_messages.get(tx, text.message_id)
             assert row is not None
             price = self._ledger.rules.price(row.gateway, row.region, row.segments)
+            if text.to not in self._customers | self._newcomers:
+                self.figures.lost += price
             tx.execute(
                 message.update()
                 .where(message.c.id == text.message_id)
@@ -205,4 +214,6 @@ class Attack:
     def _add_up(self, tx: Connection) -> None:
         costs = tx.execute(select(message.c.cost_micros)).scalars().all()
         self.figures.micros = sum(costs)
+        self.figures.customers_texted = len(self._customers & self.figures.per_number.keys())
+        self.figures.newcomers_texted = len(self._newcomers & self.figures.per_number.keys())
         self.figures.alerts = len(tx.execute(select(alert.c.id)).all())
