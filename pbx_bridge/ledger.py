@@ -169,9 +169,9 @@ class Ledger:
                         country=self._rules.country,
                         long_enough=self._rules.min_conversation,
                     )
-            case ev.FeedLost(at, reason):
+            case ev.FeedLost(at, reason, since):
                 feed.seen(tx, one.pbx, one.boot, FeedState.LOST, at)
-                feed.gap_began(tx, one.pbx, at, reason)
+                feed.gap_began(tx, one.pbx, min(at, since or at), reason)
             case ev.FeedRestored(at, _, _):
                 self._restored(tx, one, at, now, todo)
             case Recovered():

@@ -249,10 +249,15 @@ class ChannelHungUp:
 
 @dataclass(frozen=True, slots=True)
 class FeedLost:
-    """From here on nothing was seen, until `FeedRestored`."""
+    """From here on nothing was seen, until `FeedRestored`.
+
+    `since` is when the PBX surely told all for the last time, where that is known: a line may have
+    been dead, or this machine have stood still, for long before it was noticed.
+    """
 
     at: datetime
     reason: str
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,6 +113,8 @@ class Callers:
     per_second: float
     missed: list[str] = field(default_factory=list)
     answered: list[str] = field(default_factory=list)
+    #: When a number's call was over, by the loop's clock.
+    over: dict[str, float] = field(default_factory=dict)
     _calls: set[asyncio.Task[None]] = field(default_factory=set)
     _serial: int = 0
 
@@ -128,13 +130,14 @@ class Callers:
         moments = list(
             tale.retold(Teller(number=number, line=LINE, serial=self._serial), utc_now(), pace)
         )
-        task = asyncio.get_running_loop().create_task(self._happens(moments))
+        task = asyncio.get_running_loop().create_task(self._happens(number, moments))
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
         return number
 
-    async def _happens(self, moments: list[Moment]) -> None:
+    async def _happens(self, number: str, moments: list[Moment]) -> None:
         await self.pbx.play(moments)
+        self.over[number] = asyncio.get_running_loop().time()
 
     @asynccontextmanager
     async def calling(self) -> AsyncIterator[None]:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -99,6 +99,7 @@ class AmiSource(Source, Pbx):
         self._wanted: dict[bytes, Wanted] = dict(WANTED)  # and what is listened for
         self._event_mask = EVENT_MASK
         self._booted = asyncio.Event()
+        self._answered_at: datetime | None = None  #: when it was last known to be there
         self.problem = "not connected yet"  #: why the feed is down, empty while it is up
         self._say_again_at = 0.0
         self._pulse = Pulse(time.monotonic)
@@ -197,6 +198,7 @@ class AmiSource(Source, Pbx):
             await self._resynchronise(link)
             watched = True
             self.problem = ""
+            self._answered_at = self._now()
             self._log.info("pbx_up", host=access.host, port=access.port)
             await self._watch(link)
         except (OSError, LinkLost, Refused) as error:
@@ -212,7 +214,7 @@ class AmiSource(Source, Pbx):
 
     def _lost(self, link: Link) -> None:
         self.problem = link.lost.result() if link.lost.done() else "the watch was stopped"
-        self._emit(ev.FeedLost(self._now(), self.problem))
+        self._emit(ev.FeedLost(self._now(), self.problem, self._answered_at))
 
     def _damaged(self) -> None:
         """Take stock anew: what could not be read was, perhaps, that somebody answered."""
@@ -272,6 +274,7 @@ class AmiSource(Source, Pbx):
             await asyncio.sleep(interval)
             try:
                 await link.ask({"Action": "Ping"}, timeout=timeout)
+                self._answered_at = self._now()
             except TimeoutError:
                 if await self._is_silent(link, timeout):
                     link.abort(f"silent: no answer to a ping within {timeout:g} s")

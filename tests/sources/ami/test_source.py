@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -117,6 +117,26 @@ async def test_a_silent_peer_is_noticed() -> None:
         lost = await watch.next()
         assert isinstance(lost, ev.FeedLost)
         assert "ping" in lost.reason
+
+
+async def test_a_loss_is_told_with_the_last_sign_of_life_before_it() -> None:
+    """A line may have been dead, or a machine have stood still, for long before it is noticed."""
+    answered: list[datetime] = []
+
+    def once(ami: FakeAmi, action: Headers) -> str | None:
+        if answered:
+            return None
+        answered.append(utc_now())
+        return FakeAmi.answer(ami, action)
+
+    ami = FakeAmi(answers={"Ping": once})
+    async with serving(ami), watching(ami, ping_interval=timedelta(seconds=0.02)) as watch:
+        await watch.restored()
+        lost = await watch.next()
+    assert isinstance(lost, ev.FeedLost)
+    assert lost.since is not None
+    waited = timedelta(seconds=0.3)  # for the answer that did not come
+    assert answered[0] <= lost.since <= lost.at - waited
 
 
 async def test_pings_keep_a_quiet_connection() -> None:
