@@ -23,6 +23,7 @@ from pbx_bridge.service import CannotListen, Service
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.problem import StoreProblem
 from pbx_bridge.systemd import Notifier
+from pbx_bridge.timekeeping import Timekeeper
 from pbx_bridge.watchdog import Watchdog
 
 #: SIGTERM has ten seconds in all. Whoever then still hangs, on a locked database or a dead disk, is
@@ -50,7 +51,8 @@ async def run(
     config = load(path)
     logs.configure(config.logging.level, config.logging.format)
     faulthandler.enable()  # systemd ends what hangs with SIGABRT: the log then says where that was
-    watchdog = Watchdog(Notifier(os.environ))
+    clock = Timekeeper()
+    watchdog = Watchdog(Notifier(os.environ), now=clock.now)
     with _signals() as (stop, reload):
         try:
             async with AsyncExitStack() as stack:
@@ -58,8 +60,11 @@ async def run(
                 db = await stack.enter_async_context(
                     Database.open(config.database.path, keeping(config), alone=True)
                 )
-                trackers = {pbx.name: await tracker(db, pbx) for pbx in config.pbx}
-                service = Service(path, config, db, trackers, stack, watchdog, asking, checkpoint)
+                await clock.begin(db)
+                trackers = {pbx.name: await tracker(db, pbx, clock.now()) for pbx in config.pbx}
+                service = Service(
+                    path, config, db, trackers, stack, watchdog, clock, asking, checkpoint
+                )
                 await service.run(stop, reload)
         except Exception as error:  # noqa: BLE001 - the end of the program: nothing is swallowed
             _tell_end(error)

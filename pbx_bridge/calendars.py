@@ -63,6 +63,10 @@ class Calendars:
         self._feeds = tuple(feeds)
         self._replaced.set()
 
+    def clock_set(self, by: timedelta) -> None:
+        """Go by the clock as it was set."""
+        self._due = {name: at + by for name, at in self._due.items()}
+
     async def run(self) -> None:
         """Read, tell and wait, for ever."""
         await self._remember()

@@ -236,6 +236,11 @@ class CallBacks:
         for record in await self._db.read(call_backs.under_way):
             self._follow(record, parse(record.number, self.rules.country))
 
+    def clock_set(self, by: timedelta) -> None:
+        """Go by the clock as it was set."""
+        for following in self._following.values():
+            following.clock_set(by)
+
     async def run(self) -> None:
         """Have calls placed, and write down how far they are, for ever. A bug of ours ends it."""
         async with asyncio.TaskGroup() as group:

@@ -67,6 +67,10 @@ class Lookup:
         self._waiting.add(number)
         self._queue.put_nowait(number)
 
+    def clock_set(self, by: timedelta) -> None:
+        """Go by the clock as it was set."""
+        self._resting = {name: until + by for name, until in self._resting.items()}
+
     async def run(self) -> None:
         """Look up until cancelled. A bug of ours ends it."""
         async with asyncio.TaskGroup() as tasks:

@@ -16,6 +16,7 @@ import structlog
 from sqlalchemy import Connection
 
 from pbx_bridge.core import events as ev
+from pbx_bridge.core import jump
 from pbx_bridge.core.board import Board, LiveOn
 from pbx_bridge.core.call import Call, CallBegan, CallEnded, Observation, OutboundCall, Reason
 from pbx_bridge.core.events import CallEvent
@@ -155,6 +156,21 @@ class FollowUp:
                 log.critical("inbox_overflow", pbx=pbx, waiting=self._inbox.qsize())
 
         return emit
+
+    def clock_set(self, by: timedelta) -> None:
+        """Go by the clock as it was set, with what was told before, too."""
+        for tracker in self._trackers.values():
+            tracker.clock_set(by)
+        waiting = [self._inbox.get_nowait() for _ in range(self._inbox.qsize())]
+        for item in waiting:
+            if item is not None and not isinstance(item[1], Recovered):
+                item = (item[0], jump.moved(item[1], by))  # noqa: PLW2901 - the same, re-dated
+            self._inbox.put_nowait(item)
+            self._inbox.task_done()
+        self._inbox.put_nowait(None)  # whoever waits for a deadline counts anew
+        self._seen_until += by
+        self._stored_until += by
+        self._overflowed = {pbx: at + by for pbx, at in self._overflowed.items()}
 
     async def watch(self) -> None:
         """Take events and deadlines as they come; after `drain` return when nothing waits."""

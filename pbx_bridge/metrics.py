@@ -47,6 +47,7 @@ WATCHED_EVENTS = (
     ("error", "config_kept_old"),
     ("error", "news_dropped"),
     ("warning", "announcements_lost"),
+    ("warning", "clock_set"),
     ("warning", "events_dropped"),
     ("warning", "gateway_not_heard"),
     ("warning", "hook_forged"),

@@ -3,12 +3,11 @@
 import random
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from pbx_bridge.alerts.alerter import Targets
 from pbx_bridge.announcer import Announcer
 from pbx_bridge.backups import Schedule
-from pbx_bridge.clock import utc_now
 from pbx_bridge.config import Config, Pbx
 from pbx_bridge.core.alerting import Pace
 from pbx_bridge.core.office import Rules
@@ -54,10 +53,10 @@ def backup_schedule(config: Config) -> Schedule:
     )
 
 
-def work_out_hours(rules: Rules) -> None:
+def work_out_hours(rules: Rules, now: datetime) -> None:
     """Have this year's hours worked out now: the first call would wait a fifth of a second."""
     for schedule in (rules.hours.office, *rules.hours.lines.values()):
-        schedule.is_open(utc_now())
+        schedule.is_open(now)
 
 
 def announcer(config: Config) -> Announcer | None:
@@ -67,7 +66,7 @@ def announcer(config: Config) -> Announcer | None:
     return Announcer(settings, prefix=settings.prefix, bodies=settings.bodies, chance=random.random)
 
 
-async def tracker(db: Database, pbx: Pbx) -> CallTracker:
+async def tracker(db: Database, pbx: Pbx, now: datetime) -> CallTracker:
     """Make a tracker that knows the trunks of the last weeks."""
-    since = utc_now() - TRUNKS_SINCE
+    since = now - TRUNKS_SINCE
     return CallTracker(pbx.inbound(), await db.read(lambda tx: calls.trunks(tx, pbx.name, since)))

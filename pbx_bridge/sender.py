@@ -39,6 +39,7 @@ from pbx_bridge.core.delivery import (
     after_lookup,
 )
 from pbx_bridge.core.happening import NOBODY_LISTENS, Happened, Listeners
+from pbx_bridge.core.jump import moved
 from pbx_bridge.core.liveness import OutboxFacts, Pulse
 from pbx_bridge.core.pricing import NO_PRICES, PriceList
 from pbx_bridge.core.routing import (
@@ -142,13 +143,19 @@ class Sender:
         self._raised = raised
         self._happened = happened
         self.listeners: Listeners = NOBODY_LISTENS  #: replaced when the configuration is read again
-        self._outcomes = Grouped(db, self._write_outcomes)
+        self._outcomes = Grouped(db, self._write_outcomes, self._as_clock_was_set)
+        self._set_by = timedelta()  # that the clock was set, all in all
         #: When each gateway takes the next by its rate. Only the writer's thread touches it.
         self._free_at: dict[str, datetime] = {}
 
     def wake(self) -> None:
         """Look at the outbox now: a row was added, or brought forward."""
         self._woken.set()
+
+    def clock_set(self, by: timedelta) -> None:
+        """Go by the clock as it was set, also with what is in hand."""
+        self._set_by += by
+        self._free_at = {}  # paces are kept again from the next text on
 
     def facts(self) -> OutboxFacts:
         """Give what the watchdog is to know."""
@@ -311,6 +318,14 @@ class Sender:
         finally:
             self._pulse.waits()  # for the database
 
+    def _as_clock_was_set(self, outcome: Outcome) -> Outcome:
+        """Give an outcome by the clock as it is set now: it may have waited for others."""
+        by = self._set_by - outcome.set_by
+        if not by:
+            return outcome
+        row, step = moved(outcome.row, by), moved(outcome.step, by)
+        return replace(moved(outcome, by), row=row, step=step, set_by=self._set_by)
+
     async def _settle(self, outcome: Outcome) -> MessageRecord:
         return await self._surely(lambda: self._outcomes.put(outcome))
 
@@ -391,11 +406,12 @@ class Sender:
             seconds=seconds,
             tried=tried,
             cost_micros=consequences.micros(price, self.terms.currency),
+            set_by=self._set_by,
         )
 
     async def _send(self, row: MessageRecord) -> None:
         """Send one claimed message and write down what came of it, whatever happens meanwhile."""
-        gateway = self._gateways.get(row.gateway)
+        gateway, set_by = self._gateways.get(row.gateway), self._set_by
         started = time.monotonic()
         broken_off: asyncio.CancelledError | None = None
         result: SendResult
@@ -419,7 +435,7 @@ class Sender:
                 result = Uncertain("the gateway's program failed while sending it; see the log")
             finally:
                 self._requests.pop(row.message_id, None)
-        now = self._now()
+        now, row = self._now(), moved(row, self._set_by - set_by)
         outcome = self._outcome(row, result, now, time.monotonic() - started)
         self._checkpoint("before_settle")
         if broken_off is not None:
@@ -435,7 +451,7 @@ class Sender:
 
     async def _ask(self, row: MessageRecord) -> None:
         """Ask a gateway about one message of unknown fate."""
-        gateway = self._gateways.get(row.gateway)
+        gateway, set_by = self._gateways.get(row.gateway), self._set_by
         started = time.monotonic()
         if gateway is None or not gateway.capabilities.can_lookup:
             await self._give_up_asking(row)
@@ -457,7 +473,7 @@ class Sender:
             result = Deferred("the gateway's program failed when asked; see the log")
         finally:
             self._requests.pop(row.message_id, None)
-        now = self._now()
+        now, row = self._now(), moved(row, self._set_by - set_by)
         seconds = time.monotonic() - started
 
         def settle(tx: Connection) -> Step:

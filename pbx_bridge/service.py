@@ -27,7 +27,6 @@ from pbx_bridge.bookings import Bookings
 from pbx_bridge.calendar_feed import NO_CLOSURES, Closures
 from pbx_bridge.calendars import Calendars
 from pbx_bridge.call_back import CallBacks
-from pbx_bridge.clock import utc_now
 from pbx_bridge.config import Config, ConfigError, load
 from pbx_bridge.contacts.sync import ContactSync
 from pbx_bridge.conversation import Conversation
@@ -63,6 +62,7 @@ from pbx_bridge.sources.ami.source import AmiSource
 from pbx_bridge.store import retention
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.problem import StoreUnavailable
+from pbx_bridge.timekeeping import Timekeeper
 from pbx_bridge.todo import ToDo
 from pbx_bridge.voicemail.collector import Collector
 from pbx_bridge.watchdog import Watchdog, Watched
@@ -97,6 +97,7 @@ class Service:
         trackers: Mapping[str, CallTracker],
         stack: AsyncExitStack,
         watchdog: Watchdog,
+        clock: Timekeeper,
         asking: AskSchedule | None,
         checkpoint: Callable[[str], None],
     ) -> None:
@@ -106,8 +107,9 @@ class Service:
         self._db = db
         self._stack = stack
         self._watchdog = watchdog
+        self._clock = clock
         self._pbxs = {
-            pbx.name: AmiSource(pbx.access(), pbx.inbound(), now=utc_now, chance=random.random)
+            pbx.name: AmiSource(pbx.access(), pbx.inbound(), now=clock.now, chance=random.random)
             for pbx in config.pbx
         }
         self._controls = controls(config, stack)
@@ -118,21 +120,23 @@ class Service:
         self._destinations: dict[str, Destination] = {}
 
         self._announcer = announcer(config)
-        self._collector = Collector(db, config.collecting(), now=utc_now, raised=self._wake_alerter)
+        self._collector = Collector(
+            db, config.collecting(), now=clock.now, raised=self._wake_alerter
+        )
         self._alerter = Alerter(
             db,
             targets(config, self._gateways),
-            now=utc_now,
+            now=clock.now,
             recordings=self._collector.attachments,
         )
         self._contacts = ContactSync(
             db,
             [source.source(config.office.country) for source in config.contacts.sources],
-            now=utc_now,
+            now=clock.now,
         )
         self._outgoing = Outgoing(
             db,
-            now=utc_now,
+            now=clock.now,
             jitter=random.random,
             checkpoint=checkpoint,
             raised=self._alerter.wake,
@@ -146,7 +150,7 @@ class Service:
             db,
             trackers,
             config.rules(),
-            now=utc_now,
+            now=clock.now,
             new_key=_new_key,
             wake=self._wake,
             recover=self._recover,
@@ -160,11 +164,11 @@ class Service:
             checkpoint=checkpoint,
         )
         self._changes.watch(Topic.CALLS, self._followup.board)
-        self._sequencer = Sequencer(db, self._followup.do_due, now=utc_now, done=self._stepped)
+        self._sequencer = Sequencer(db, self._followup.do_due, now=clock.now, done=self._stepped)
         self._sender = Sender(
             db,
             self._gateways,
-            now=utc_now,
+            now=clock.now,
             jitter=random.random,
             recheck=self._followup.recheck,
             asking=asking,
@@ -180,7 +184,7 @@ class Service:
         self._intake = Intake(
             db,
             self._conversation,
-            now=utc_now,
+            now=clock.now,
             wake=self._wake,
             raised=self._wake_alerter,
             announce=announce,
@@ -193,7 +197,7 @@ class Service:
             config.rules(),
             controls=self._controls,
             watched=self._pbxs,
-            now=utc_now,
+            now=clock.now,
             new_key=_new_key,
             queued=self._wake,
             raised=self._alerter.wake,
@@ -204,14 +208,14 @@ class Service:
             config.calling_back(),
             config.rules(),
             controls=self._controls,
-            now=utc_now,
+            now=clock.now,
             new_key=_new_key,
             checkpoint=checkpoint,
         )
         self._reminder = Reminder(
             db,
             config.reminding(config.opening_hours().office.opens_on),
-            now=utc_now,
+            now=clock.now,
             raised=self._alerter.wake,
             queued=self._wake,
             expired=self._endings.tell_closed,
@@ -220,7 +224,7 @@ class Service:
             db,
             config.rules(),
             self._endings,
-            now=utc_now,
+            now=clock.now,
             raised=self._wake_alerter,
             ended=self._outgoing.wake,
         )
@@ -235,13 +239,15 @@ class Service:
                 if pbx.name in self._controls
             },
             config.rules(),
-            now=utc_now,
+            now=clock.now,
         )
-        self._crm = Lookup(db, now=utc_now)
-        self._backups = Backups(db, backup_schedule(config), now=utc_now, raised=self._alerter.wake)
+        self._crm = Lookup(db, now=clock.now)
+        self._backups = Backups(
+            db, backup_schedule(config), now=clock.now, raised=self._alerter.wake
+        )
         self._closures = NO_CLOSURES
         self._calendars = Calendars(
-            db, config.feeds(), now=utc_now, chance=random.random, changed=self._closed
+            db, config.feeds(), now=clock.now, chance=random.random, changed=self._closed
         )
         self._set_what_staff_are_told(config)
 
@@ -252,7 +258,7 @@ class Service:
         self._tell_of_events_to(await self._opened_destinations(self._config))
         await self._call_backs.resume()
         await self._open_ways_in()
-        work_out_hours(self._followup.rules)
+        work_out_hours(self._followup.rules, self._clock.now())
         log.info(
             "started",
             config=str(self._path),
@@ -266,6 +272,7 @@ class Service:
                 for name, pbx in self._pbxs.items()
             ]
             helping = [
+                tasks.create_task(self._keep_time(), name="clock"),
                 tasks.create_task(self._followup.heartbeat(), name="heartbeat"),
                 tasks.create_task(self._followup.recover_gaps(), name="recovery"),
                 tasks.create_task(self._sequencer.run(), name="sequencer"),
@@ -352,7 +359,7 @@ class Service:
 
             server = page_server(page, self._inside(), receiving if together else None)
             await self._listen(server.running(), f"[web]: {page.listen}:{page.port}")
-            await greet(self._db, page.url, utc_now(), sys.stdout)
+            await greet(self._db, page.url, self._clock.now(), sys.stdout)
         if hooks is not None and receiving is not None and not together:
             await self._listen(receiving.running(), f"[hooks]: {hooks.listen}:{hooks.port}")
 
@@ -379,7 +386,7 @@ class Service:
             config=lambda: self._config,
             config_path=self._path,
             rules=lambda: self._followup.rules,
-            now=utc_now,
+            now=self._clock.now,
             new_key=_new_key,
             verdict=self._watchdog.verdict,
             facts=self._watchdog.facts,
@@ -400,7 +407,7 @@ class Service:
             return None
         office = Office(config.office.country, config.own_numbers())
         tool = config.bookings.tool()
-        return Bookings(self._db, tool, office, now=utc_now, endings=self._endings).hook
+        return Bookings(self._db, tool, office, now=self._clock.now, endings=self._endings).hook
 
     def _set_what_staff_are_told(self, config: Config) -> None:
         told = targets(config, self._gateways)
@@ -445,7 +452,7 @@ class Service:
 
     def _set_rules(self, config: Config) -> None:
         rules = config.rules(self._closures)
-        work_out_hours(rules)
+        work_out_hours(rules, self._clock.now())
         self._followup.rules = self._conversation.rules = self._ladders.rules = rules
         self._presses.rules = self._astdb.rules = rules
         self._call_backs.rules = rules
@@ -476,7 +483,7 @@ class Service:
         """
         return {
             name: await self._stack.enter_async_context(
-                configured.build(config.surroundings(name, self._pbxs))
+                configured.build(config.surroundings(name, self._pbxs, now=self._clock.now))
             )
             for name, configured in config.gateways.items()
             if name not in self._gateways or configured != self._config.gateways.get(name)
@@ -548,6 +555,31 @@ class Service:
         self._sequencer.wake()
         return ""
 
+    async def _keep_time(self) -> None:
+        """Have all that waits follow when the clock is set."""
+        await self._clock.watch(
+            self._db,
+            set_by=[
+                self._followup.clock_set,
+                self._sender.clock_set,
+                self._call_backs.clock_set,
+                self._alerter.clock_set,
+                self._crm.clock_set,
+                self._calendars.clock_set,
+                self._backups.clock_set,
+                self._watchdog.clock_set,
+            ],
+            wake=self._look_again,
+        )
+
+    def _look_again(self) -> None:
+        """Have everybody look at what is due."""
+        for one in (self._sender, self._sequencer, self._outgoing, self._reminder, self._collector):
+            one.wake()
+        self._wake_alerter()
+        self._wake_astdb()
+        work_out_hours(self._followup.rules, self._clock.now())
+
     async def _prune(self) -> None:
         """Forget what is older than the configuration says."""
         while True:
@@ -555,7 +587,7 @@ class Service:
             removed = 0
             try:
                 while batch := await self._db.run(
-                    partial(retention.prune, now=utc_now(), keep=keep)
+                    partial(retention.prune, now=self._clock.now(), keep=keep)
                 ):
                     removed += batch
             except StoreUnavailable as problem:
@@ -567,7 +599,9 @@ class Service:
     async def _recover(self, pbx_name: str, since: datetime) -> list[Call]:
         config = self._started_with  # a PBX may be gone from the new one
         pbx = next(pbx for pbx in config.pbx if pbx.name == pbx_name)
-        return await records.read(pbx.record_files(config.office.timezone), pbx.inbound(), since)
+        files = pbx.record_files(config.office.timezone)
+        found = await records.read(files, pbx.inbound(), since)
+        return [self._clock.dated(call) for call in found]
 
 
 def _way_out(error: OSError) -> str:

@@ -27,6 +27,7 @@ from pbx_bridge.core.liveness import (
     WriterFacts,
     judge,
 )
+from pbx_bridge.ports import Clock
 from pbx_bridge.store import outbox
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.problem import StoreProblem
@@ -59,8 +60,9 @@ class Watched:
 class Watchdog:
     """The service's view of itself."""
 
-    def __init__(self, notifier: Notifier) -> None:
+    def __init__(self, notifier: Notifier, *, now: Clock = utc_now) -> None:
         self._notifier = notifier
+        self._now = now
         self._phase = Phase.STARTING
         self._started_at = time.monotonic()
         self._watched: Watched | None = None
@@ -134,12 +136,21 @@ class Watchdog:
             outbox=replace(
                 sender,
                 waiting=waiting,
-                due_since=_ago(due_since, now),
+                due_since=self._ago(due_since, now),
                 claimed_at=max(sender.claimed_at, self._obstructed_at),
             ),
             unjudged=watched.unjudged(),
             ended=[task.get_name() for task in watched.tasks if task.done()],
         )
+
+    def _ago(self, at: datetime | None, now: float) -> float | None:
+        """Give an instant of the wall clock on the monotonic one."""
+        return None if at is None else now - (self._now() - at).total_seconds()
+
+    def clock_set(self, by: timedelta) -> None:
+        """Go by the clock as it was set."""
+        waiting, due_since = self._waiting
+        self._waiting = (waiting, None if due_since is None else due_since + by)
 
     async def _look(self) -> None:
         patience = self._notifier.watchdog
@@ -189,7 +200,7 @@ class Watchdog:
         """Look now and then how much waits to be sent: whatever the sender says of itself."""
         while True:
             if self._watched is not None:
-                now, self._reading_since = utc_now(), time.monotonic()
+                now, self._reading_since = self._now(), time.monotonic()
                 try:
                     self._waiting = await self._watched.database.read(
                         lambda tx, now=now: outbox.waiting(tx, now)  # type: ignore[misc]
@@ -207,8 +218,3 @@ class Watchdog:
         except OSError as error:
             # No reason not to text anybody; `pbx-bridge health` will say that nobody answers.
             log.error("health_cannot_be_asked", path=str(path), problem=error.strerror)  # noqa: TRY400
-
-
-def _ago(at: datetime | None, now: float) -> float | None:
-    """Give an instant of the wall clock on the monotonic one."""
-    return None if at is None else now - (utc_now() - at).total_seconds()

@@ -104,6 +104,11 @@ class Alerter:
         for event in self._woken:
             event.set()
 
+    def clock_set(self, by: timedelta) -> None:
+        """Go by the clock as it was set."""
+        if self._hold_until is not None:
+            self._hold_until += by
+
     async def run(self) -> None:
         """Tell for ever. A service that fails never ends it; a bug of ours does."""
         await self._remember()

@@ -26,6 +26,7 @@ from pbx_bridge import gateways, ports
 from pbx_bridge.calendar_feed import NO_CLOSURES, Closures, Feed
 from pbx_bridge.call_back import Settings as CallingBack
 from pbx_bridge.certificates import OptionalTls
+from pbx_bridge.clock import utc_now
 from pbx_bridge.config.alerting import Alerts
 from pbx_bridge.config.announcing import Announcing
 from pbx_bridge.config.call_back import CallBackSettings
@@ -999,7 +1000,11 @@ class Config(Section):
         )
 
     def surroundings(
-        self, name: str, pbxs: Mapping[str, ports.Pbx] | None = None
+        self,
+        name: str,
+        pbxs: Mapping[str, ports.Pbx] | None = None,
+        *,
+        now: ports.Clock = utc_now,
     ) -> ports.Surroundings:
         """Give what the gateway of this name may know of the service."""
         return ports.Surroundings(
@@ -1009,6 +1014,7 @@ class Config(Section):
             zone=self.office.timezone,
             hook_url=self.hooks.url_of(name) if self.hooks is not None else "",
             pbxs=pbxs or {},
+            now=now,
         )
 
 

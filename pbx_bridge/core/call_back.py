@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from pbx_bridge.core import events as ev
+from pbx_bridge.core import jump
 from pbx_bridge.core.events import CallEvent, ChannelState
 from pbx_bridge.core.number import Number, dialled_digits, uncallable
 
@@ -182,6 +183,12 @@ class Following:
         self._colleague: CallBackOutcome | None = None  # what kept the colleague from answering
         self._failed_at: datetime | None = None
         self._absences = 0
+
+    def clock_set(self, by: timedelta) -> None:
+        """Go by the clock as it was set."""
+        self.progress = jump.moved(self.progress, by)
+        if self._failed_at is not None:
+            self._failed_at += by
 
     def due(self) -> datetime:
         """Give when it is over at last, whatever is heard or not."""

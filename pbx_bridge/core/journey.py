@@ -3,9 +3,10 @@
 Nothing here decides whether a call was answered; `tracker` tells that by the rule in `graph`.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 
+from pbx_bridge.core import jump
 from pbx_bridge.core.call import (
     Call,
     Caller,
@@ -128,6 +129,15 @@ class Journey:
             self.heard = at
         if len(self.steps) < _MAX_STEPS or kind in _ALWAYS_KEPT:
             self.steps.append(Step(at, kind, who, detail))
+
+    def clock_set(self, by: timedelta) -> None:
+        """Go by the clock as it was set."""
+        for one in fields(self):
+            if isinstance(value := getattr(self, one.name), datetime):
+                setattr(self, one.name, value + by)
+        for leg in self.open_legs.values():
+            leg.began += by
+        self.steps = [jump.moved(step, by) for step in self.steps]
 
     def ring(self, at: datetime, leg_id: str, endpoint: str, *, local: bool) -> None:
         if leg_id in self.open_legs:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 
-from pbx_bridge.core import call_back, number
+from pbx_bridge.core import call_back, jump, number
 from pbx_bridge.core import events as ev
 from pbx_bridge.core.board import Feed, LiveCall, live_call
 from pbx_bridge.core.call import (
@@ -212,6 +212,22 @@ class CallTracker:
             self._finish(journey, now)
         told, self._told = self._told, []
         return told
+
+    def clock_set(self, by: timedelta) -> None:
+        """Go by the clock as it was set: what is yet to be told is told by that."""
+        journeys = {id(journey): journey for journey in self._journeys.values()}
+        for channel in self._graph.channels.values():
+            if channel.journey is not None:
+                journeys[id(channel.journey)] = channel.journey
+            if channel.outbound is not None:
+                channel.outbound.told = jump.moved(channel.outbound.told, by)
+        for journey in journeys.values():
+            journey.clock_set(by)
+        self._overdue = {call_id: at + by for call_id, at in self._overdue.items()}
+        if self._restored_at is not None:
+            self._restored_at += by
+        if self._lost is not None:
+            self._lost = jump.moved(self._lost, by)
 
     def abandon(self, now: datetime, reason: Reason) -> list[Observation]:
         """Give up all live calls, as when the watch itself ends."""

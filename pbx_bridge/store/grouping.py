@@ -27,14 +27,19 @@ class Grouped(Generic[Item, Result]):
     """Writes items in the order they came, those that wait at a time in one transaction.
 
     `write` gets some of them and gives a result for each. If it raises, they are written one by
-    one, and only the `put` of the one to blame raises.
+    one, and only the `put` of the one to blame raises. `fresh` sees each item before, when it has
+    come to its turn.
     """
 
     def __init__(
-        self, db: Database, write: Callable[[Connection, list[Item]], list[Result]]
+        self,
+        db: Database,
+        write: Callable[[Connection, list[Item]], list[Result]],
+        fresh: Callable[[Item], Item] = lambda item: item,
     ) -> None:
         self._db = db
         self._write = write
+        self._fresh = fresh
         self._waiting: list[_Waiting[Item, Result]] = []
         self._turn = asyncio.Lock()
 
@@ -79,7 +84,7 @@ class Grouped(Generic[Item, Result]):
             raise cancelled
 
     async def _write_group(self, group: list[_Waiting[Item, Result]]) -> None:
-        items = [one.item for one in group]
+        items = [self._fresh(one.item) for one in group]
         try:
             results = await self._db.run(lambda tx: self._write(tx, items))
         except StoreProblem as problem:

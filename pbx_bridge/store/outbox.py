@@ -205,6 +205,7 @@ class Outcome:
     seconds: float  #: that the request took
     tried: Mapping[str, str] | None = None  #: of the route from now on; None: as it was
     cost_micros: int | None = None  #: by the gateway's own word
+    set_by: timedelta = timedelta()  #: by how much the clock had been set by then, all in all
 
 
 def settle_attempts(tx: Connection, outcomes: Sequence[Outcome]) -> list[MessageRecord]:

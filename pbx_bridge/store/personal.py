@@ -239,6 +239,7 @@ RULES: dict[Table, Rule] = {
 NOT_PERSONAL: dict[Table, str] = {
     schema.pbx: "phone systems",
     schema.gap: "times",
+    schema.clock: "the clock of this machine",
     schema.standing: "gateways",
     schema.guard: "the burst breaker",
     schema.contact_source: "address books, how their reading stands",

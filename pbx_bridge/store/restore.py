@@ -27,6 +27,7 @@ from pbx_bridge.store.backup import Content, Progress, Why
 from pbx_bridge.store.migrate import known_revisions, upgrade
 from pbx_bridge.store.problem import StoreProblem
 from pbx_bridge.store.schema import (
+    clock,
     consent,
     correspondent,
     follow_up,
@@ -214,6 +215,7 @@ def _unseen_until(tx: Connection, now: datetime, why: str) -> None:
         if row.seen_at < now:
             tx.execute(gap.insert().values(pbx=row.name, began=row.seen_at, ended=now, reason=why))
     tx.execute(pbx.update().values(seen_at=now + UNSEEN_MARGIN))
+    tx.execute(clock.delete())  # by this one it counts from here on
 
 
 def _last_sign(tx: Connection) -> datetime | None:

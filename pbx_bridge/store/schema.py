@@ -801,3 +801,12 @@ note = Table(
     Index(None, "at"),
     comment="What somebody here wrote down about a customer, for the others; number as in task",
 )
+
+clock = Table(
+    "clock",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("boot", String(64), nullable=False),
+    Column("origin", UtcTime, nullable=False),
+    comment="By what clock the times here were written: what it showed when the machine started",
+)

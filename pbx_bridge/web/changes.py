@@ -83,6 +83,7 @@ TOPICS_OF: dict[str, tuple[Topic, ...]] = {
     "web_session": (),
     "web_invite": (),
     "web_token": (),
+    "clock": (),
 }
 
 

@@ -90,6 +90,7 @@ CASES: dict[str, list[Case]] = {
         gauge("clock_seconds", "-120+60x60", "-40+60x60"),
         gauge("clock_seconds", "3600+60x60", "50+60x60"),
     ],
+    "PbxBridgeClockSet": [log("clock_set", "0x50 1x10", "3x60")],
     "PbxBridgePbxNotSeen": [
         gauge("pbx_connected", "0x60", "1x60", pbx="office"),
         at(gauge("pbx_connected", "1x10 0x9", "1x10 0x3 1x9", pbx="office"), "18m"),

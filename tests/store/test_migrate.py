@@ -30,7 +30,7 @@ async def test_opening_again_changes_nothing(tmp_path: Path) -> None:
         async with Database.open(path) as db:
             await db.run(lambda tx, key=key: queue_message(tx, key=key))  # type: ignore[misc]
     with sqlite3.connect(path) as file:
-        assert file.execute("SELECT version_num FROM alembic_version").fetchall() == [("0009",)]
+        assert file.execute("SELECT version_num FROM alembic_version").fetchall() == [("0010",)]
         assert file.execute("SELECT count(*) FROM message").fetchone() == (2,)
     file.close()
 
