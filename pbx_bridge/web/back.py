@@ -4,7 +4,7 @@ import re
 
 #: Only views of ours, and nothing that could be read as another host, or goes into no header.
 _OURS = re.compile(
-    r"/(?:[A-Za-z0-9+._~%-]+/?)*"
+    r"/(?:[A-Za-z0-9+._~%-]+/)*[A-Za-z0-9+._~%-]*"
     r"(?:\?[^\s#\\\x00-\x1f\x7f-\x9f\ud800-\udfff]*)?"
     r"(?:#[a-z0-9-]*)?"
 )

@@ -17,7 +17,8 @@ def test_ours(ours: str) -> None:
 @pytest.mark.parametrize(
     "foreign",
     ["", "//evil.example", "/\\evil.example", "https://evil.example", "/a//evil.example", "missed",
-     "/missed\r\nSet-Cookie: a=b", "/missed?a b", "javascript:alert(1)", "/" + "a" * 500],
+     "/missed\r\nSet-Cookie: a=b", "/missed?a b", "javascript:alert(1)", "/" + "a" * 500,
+     "/" + "a" * 100 + "!"],  # the last once was tried in 2 ** 100 ways
 )  # fmt: skip
 def test_foreign(foreign: str) -> None:
     assert back(foreign, "/missed") == "/missed"
