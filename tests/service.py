@@ -77,10 +77,14 @@ class Pbx(FakeAmi):
         self.answers["Login"] = lambda _, action: self._login(action)
         self._told: asyncio.StreamWriter | None = None
 
-    def calls(self, like: Line | None = None) -> Line:
-        """Let a caller ring, and so the phone; `like` another PBX's call, with the same ids."""
+    def calls(self, like: Line | None = None, number: str = "") -> Line:
+        """Let a caller ring, and so the phone; `like` another PBX's call, with the same ids.
+
+        Without a `number` it is somebody who has never called.
+        """
         serial = next(_serials)
-        line = Line(serial if like is None else like.serial, f"+1646{5550000 + serial}")
+        number = number or f"+1646{5550000 + serial}"
+        line = Line(serial if like is None else like.serial, number)
         self._born(line, line.root, line.trunk, "from-trunk", "+12125550100", line.number, "4")
         self._born(line, line.leg, line.phone, "from-office", "s", "101", "5")
         self._tell(

@@ -1,0 +1,369 @@
+"""The clock of the machine is set while texts wait: none is doubled, lost, or waits for it.
+
+Everything is counted at the gateway, by number. In the first tests the whole service runs by a
+clock of the tests' own, PBX and gateway too.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from structlog.testing import capture_logs
+
+from pbx_bridge.config import load
+from pbx_bridge.core.delivery import State
+from pbx_bridge.parts import keeping, tracker
+from pbx_bridge.service import Service
+from pbx_bridge.store import messages as stored_messages
+from pbx_bridge.store import schema
+from pbx_bridge.store.db import Database
+from pbx_bridge.store.messages import MessageRecord
+from pbx_bridge.systemd import Notifier
+from pbx_bridge.timekeeping import Timekeeper
+from pbx_bridge.watchdog import Watchdog
+from tests.gateways.fakes import Answer, Behaviour, FakeTwilio, Request, Told, answer
+from tests.service import Office, Pbx, pbx
+
+from .clockwork import Clockwork, run
+
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+JUMPS = (10 * MINUTE, -10 * MINUTE, HOUR, -HOUR, DAY, -DAY)
+#: The text goes so long after the call.
+DELAY = 20.0
+#: It is looked every second whether the clock was set; then a text goes at once.
+LATE = 3.0
+#: The clock does not tell full minutes, as none does.
+ODD = timedelta(seconds=13, microseconds=370_021)
+
+
+@dataclass
+class House:
+    """An office whose clock is set, with all that it talks to."""
+
+    loop: Clockwork
+    office: Office
+    gateway: FakeTwilio
+    logs: list[Any]
+    set_by: timedelta = ODD
+    boot: str = "first"
+    db: Database | None = None
+    moods: dict[str, list[Answer]] = field(default_factory=dict)  #: by number, before it is taken
+    broken: set[str] = field(default_factory=set)  #: whose text is taken, and no answer given
+    late: dict[str, float] = field(default_factory=dict)  #: seconds that a first answer takes
+    asked: dict[str, int] = field(default_factory=dict)
+    slowest: float = 0.0
+    _answers_in: float = 0.0
+    _stop: asyncio.Event = field(default_factory=asyncio.Event)
+    _stack: AsyncExitStack | None = None
+    _running: "asyncio.Task[None] | None" = None
+
+    def now(self) -> datetime:
+        return self.loop.now() + self.set_by
+
+    def elapsed(self) -> timedelta:
+        return DAY + timedelta(seconds=self.loop.time())
+
+    @property
+    def pbx(self) -> Pbx:
+        return self.office.pbx
+
+    async def start(self) -> None:
+        config = load(self.office.config)
+        self._stack = stack = AsyncExitStack()
+        clock = Timekeeper(wall=self.now, elapsed=self.elapsed, boot=self.boot)
+        self.db = db = await stack.enter_async_context(
+            Database.open(config.database.path, keeping(config), alone=True)
+        )
+        await clock.begin(db)
+        watchdog = Watchdog(Notifier({}), now=clock.now)
+        trackers = {one.name: await tracker(db, one, clock.now()) for one in config.pbx}
+        service = Service(
+            self.office.config, config, db, trackers, stack, watchdog, clock, None, lambda _: None
+        )
+        self._stop = asyncio.Event()
+        ups = self.said("pbx_up")
+        self._running = self.loop.create_task(service.run(self._stop, asyncio.Event()))
+        while self.said("pbx_up") == ups:
+            assert not self._running.done(), self._running.result()
+            await asyncio.sleep(0.05)
+
+    async def crash(self) -> None:
+        """End it without giving it time."""
+        assert self._running is not None
+        assert self._stack is not None
+        self._running.cancel()
+        await asyncio.wait([self._running])
+        await self._stack.aclose()
+
+    async def set_clock(self, by: timedelta) -> None:
+        """Set the clock, and wait until that is noticed."""
+        told = self.said("clock_set")
+        self.set_by += by
+        await self.until(lambda: self.said("clock_set") > told, LATE)
+
+    def said(self, name: str) -> int:
+        return sum(line["event"] == name for line in self.logs)
+
+    def before(self, request: Request) -> Answer | None:
+        to = request.form()["To"]
+        self.asked[to] = self.asked.get(to, 0) + 1
+        self._answers_in = self.late.pop(to, 0.0)
+        moods = self.moods.get(to)
+        return moods.pop(0) if moods else None
+
+    def after(self, request: Request) -> Answer | None:
+        to = request.form()["To"]
+        if to in self.broken:
+            self.broken.discard(to)
+            return Behaviour.CUT
+        return None
+
+    def answers_in(self) -> float:
+        return self._answers_in
+
+    def arrived(self, number: str) -> list[float]:
+        """Tell when texts to a number were taken, by the clock that nobody sets."""
+        return [
+            (at - self.loop.now()).total_seconds() + self.loop.time()
+            for message, at in zip(self.gateway.messages, self.gateway.taken_at, strict=True)
+            if message["to"] == number
+        ]
+
+    async def until(self, true: Callable[[], Awaitable[bool] | bool], seconds: float) -> None:
+        """Wait until something is so; it fails if that takes longer."""
+        end = self.loop.time() + seconds
+        while True:
+            found = true()
+            if found if isinstance(found, bool) else await found:
+                return
+            assert self.loop.time() < end, await self.messages()
+            await asyncio.sleep(0.1)
+
+    async def texted(self, number: str, due: float, late: float = LATE) -> None:
+        """Wait for a text; it comes when it is due, and not much later."""
+        await self.until(lambda: bool(self.arrived(number)), due - self.loop.time() + late)
+        (at,) = self.arrived(number)
+        assert due - 1 <= at <= due + late, (at - due, self.set_by)
+        self.slowest = max(self.slowest, at - due)
+
+    async def messages(self) -> list[MessageRecord]:
+        assert self.db is not None
+        return await self.db.read(lambda tx: stored_messages.recent(tx, limit=999))
+
+    async def message(self, number: str) -> MessageRecord:
+        (found,) = [one for one in await self.messages() if one.to == number]
+        return found
+
+    async def tasks_of(self, number: str) -> int:
+        assert self.db is not None
+        query = select(schema.task.c.id).where(schema.task.c.recipient == number)
+        return len(await self.db.read(lambda tx: tx.execute(query).all()))
+
+
+@asynccontextmanager
+async def house(
+    loop: Clockwork, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[House]:
+    gateway = FakeTwilio(clock=loop.now)
+    with capture_logs() as logs:
+        async with (
+            Told(gateway).running() as server,
+            pbx(folder / "cel.csv") as asterisk,
+        ):
+            office = Office(folder, asterisk, server)
+            made = House(loop, office, gateway, logs)
+            office.configure(
+                delay=f'"{DELAY:g}s"',
+                more="""
+                [[rules]]
+                name = "all"
+                then = "with_task"
+                [sequences.with_task]
+                steps = [{ text = true }, { task = "Call back", at = "+10 min" }]
+                """,
+            )
+            gateway.before, gateway.after = made.before, made.after
+            server.late = made.answers_in
+            # The PBX writes its records by the clock of the machine.
+            monkeypatch.setattr("tests.service.utc_now", made.now)
+            await made.start()
+            try:
+                yield made
+            finally:
+                await made.crash()
+
+
+Moment = Callable[[House, timedelta], Awaitable[None]]
+
+
+async def queued(office: House, by: timedelta) -> None:
+    number, missed = office.pbx.misses(), office.loop.time()
+    await asyncio.sleep(8)
+    await office.set_clock(by)
+    await office.texted(number, missed + DELAY)
+
+
+async def retry_waiting(office: House, by: timedelta) -> None:
+    line = office.pbx.calls()
+    office.moods[line.number] = [answer(429, '{"code": 20429}', Retry_After="60")]
+    office.pbx.ends(line)
+    await office.until(lambda: office.asked.get(line.number) == 1, DELAY + LATE)
+    asked = office.loop.time()
+    await asyncio.sleep(10)
+    await office.set_clock(by)
+    await office.texted(line.number, asked + 60, late=6)
+
+
+async def being_asked_about(office: House, by: timedelta) -> None:
+    """The gateway took the text and did not say so; it is asked after a minute."""
+    line = office.pbx.calls()
+    office.broken.add(line.number)
+    office.pbx.ends(line)
+    missed = office.loop.time()
+    await office.texted(line.number, missed + DELAY)
+    await asyncio.sleep(10)
+    assert (await office.message(line.number)).state is State.UNCERTAIN
+    await office.set_clock(by)
+
+    async def settled() -> bool:
+        return (await office.message(line.number)).state is State.ACCEPTED
+
+    await office.until(settled, 50 + 2 * LATE)
+    assert len(office.arrived(line.number)) == 1
+
+
+async def in_hand(office: House, by: timedelta) -> None:
+    """The gateway thinks while the clock is set, and then says that it has no time."""
+    line = office.pbx.calls()
+    office.moods[line.number] = [answer(429, '{"code": 20429}', Retry_After="3")]
+    office.late[line.number] = 8.0
+    office.pbx.ends(line)
+    await office.until(lambda: office.asked.get(line.number) == 1, DELAY + LATE)
+    asked = office.loop.time()
+    await asyncio.sleep(2)
+    await office.set_clock(by)
+    await office.texted(line.number, asked + 8 + 3)
+
+
+async def ringing(office: House, by: timedelta) -> None:
+    line = office.pbx.calls()
+    await asyncio.sleep(7)
+    await office.set_clock(by)
+    await asyncio.sleep(3)
+    office.pbx.ends(line)
+    await office.texted(line.number, office.loop.time() + DELAY)
+
+
+async def talking(office: House, by: timedelta) -> None:
+    line = office.pbx.calls()
+    await asyncio.sleep(2)
+    office.pbx.answers_it(line)
+    await asyncio.sleep(30)
+    await office.set_clock(by)
+    await asyncio.sleep(5)
+    office.pbx.ends(line)
+    await asyncio.sleep(3 * DELAY)
+    assert office.arrived(line.number) == []
+    assert line.number not in {one.to for one in await office.messages()}
+
+
+async def answered_after(office: House, by: timedelta) -> None:
+    """Missed, and spoken to before the text was due."""
+    number = office.pbx.misses()
+    await asyncio.sleep(5)
+    await office.set_clock(by)
+    again = office.pbx.calls(number=number)
+    office.pbx.answers_it(again)
+    await asyncio.sleep(30)
+    office.pbx.ends(again)
+    await asyncio.sleep(3 * DELAY)
+    assert office.arrived(number) == []
+    assert (await office.message(number)).state is State.CANCELLED
+
+
+async def answered_before(office: House, by: timedelta) -> None:
+    """Somebody who was spoken to, and missed a quarter of an hour later."""
+    line = office.pbx.calls()
+    office.pbx.answers_it(line)
+    await asyncio.sleep(40)
+    office.pbx.ends(line)
+    await asyncio.sleep(900)
+    office.pbx.ends(office.pbx.calls(number=line.number))
+    missed = office.loop.time()
+    await asyncio.sleep(5)
+    await office.set_clock(by)
+    await office.texted(line.number, missed + DELAY)
+
+
+async def step_planned(office: House, by: timedelta) -> None:
+    number, missed = office.pbx.misses(), office.loop.time()
+    await asyncio.sleep(300)
+    assert await office.tasks_of(number) == 0
+    await office.set_clock(by)
+    await asyncio.sleep(missed + 598 - office.loop.time())
+    assert await office.tasks_of(number) == 0
+
+    async def there() -> bool:
+        return await office.tasks_of(number) == 1
+
+    await office.until(there, 2 + LATE)
+
+
+async def stopped_and_set(office: House, by: timedelta) -> None:
+    """Between a crash and the next start; a text waits, and somebody calls before and after."""
+    number, missed = office.pbx.misses(), office.loop.time()
+    await asyncio.sleep(8)
+    await office.crash()
+    await asyncio.sleep(30)
+    before = office.pbx.misses()
+    await asyncio.sleep(30)
+    office.set_by += by
+    after = office.pbx.misses()
+    await asyncio.sleep(20)
+    told = office.said("clock_set")
+    await office.start()
+    assert office.said("clock_set") == told + 1
+    started = office.loop.time()
+    await office.texted(number, started, late=2 * LATE)
+    for one in (before, after):
+        await office.until(lambda one=one: bool(office.arrived(one)), 2 * DELAY)  # type: ignore[misc]
+        assert len(office.arrived(one)) == 1
+    assert missed < started
+
+
+MOMENTS: list[Moment] = [
+    queued,
+    retry_waiting,
+    being_asked_about,
+    in_hand,
+    ringing,
+    talking,
+    answered_after,
+    answered_before,
+    step_planned,
+    stopped_and_set,
+]
+
+
+@pytest.mark.parametrize("moment", MOMENTS, ids=lambda one: one.__name__)
+def test_nothing_waits_longer_or_shorter(
+    tmp_path: Path, moment: Moment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main(loop: Clockwork) -> None:
+        async with house(loop, tmp_path, monkeypatch) as office:
+            for by in JUMPS:
+                await moment(office, by)
+                await asyncio.sleep(150)  # and nothing comes later
+            texts = [str(message["to"]) for message in office.gateway.messages]
+            assert len(set(texts)) == len(texts)
+            print(f"{moment.__name__}: {len(texts)} texts, at most {office.slowest:.2f} s late")  # noqa: T201
+
+    run(main)
