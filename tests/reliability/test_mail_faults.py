@@ -1,9 +1,10 @@
-"""A mail server that greylists for long, or breaks its TLS.
+"""A mail server that greylists for long, breaks its TLS, or goes away again and again.
 
 Counted at the server; hours pass in seconds, by the clock of `clockwork`.
 """
 
 import asyncio
+import random
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
@@ -78,5 +79,40 @@ def test_tls_that_breaks_is_told_and_the_mail_comes_when_it_is_mended(
                     await post.settled(LIFE)
                     assert taken(server) == {post.queued[0]: 1}
                     assert not plain.mails
+
+    run(main)
+
+
+def test_one_that_goes_away_again_and_again_gets_each_mail_once_at_most(
+    tmp_path: Path, *, nightly: bool
+) -> None:
+    """Cut off wherever a mail is: what it perhaps took is not sent again, and says so."""
+    dice = random.Random(7)  # noqa: S311 - the same each time
+    restarts = 300 if nightly else 30
+
+    async def main(loop: Clockwork) -> None:
+        server = MailServer(slow=0.3)
+        async with server.running(), Line(server.port).open() as line:  # noqa: SIM117 - in this order
+            async with posting(loop, tmp_path, {"it": by_mail(line.port)}) as post:
+                for restart in range(restarts):
+                    for number in range(dice.randint(1, 3)):
+                        await mail(post, 10 * restart + number)
+                    await asyncio.sleep(dice.uniform(0, 0.5))
+                    line.cut()
+                    line.far = 1  # nobody listens
+                    await asyncio.sleep(dice.uniform(0, 20))
+                    line.far = server.port
+                await post.settled(LIFE)
+                states = await post.states()
+                print(f"{restarts} restarts: {states}, {len(server.mails)} taken")  # noqa: T201
+                assert max(taken(server).values()) == 1
+                for message in await post.messages():
+                    there = taken(server)[message.to]
+                    assert (message.state, there) in {
+                        (State.ACCEPTED, 1), (State.UNCERTAIN, 1), (State.UNCERTAIN, 0),
+                    }  # fmt: skip
+                    assert message.detail or message.state is State.ACCEPTED
+                assert states[State.UNCERTAIN] > 0, "never cut off in the middle of a mail"
+                assert states[State.ACCEPTED] > restarts / 2
 
     run(main)
