@@ -4,10 +4,11 @@ import asyncio
 import csv
 import io
 import json
+import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -384,11 +385,15 @@ path = "{values["database"]}"
         await service.told("pbx_up")
         return service
 
-    async def run(self, module: str, *arguments: str) -> Service:
+    async def run(
+        self, module: str, *arguments: str, env: Mapping[str, str] | None = None
+    ) -> Service:
+        """Run a module; `env` comes on top of this process's environment."""
         service = Service(
             await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", module, *arguments),
                 cwd=ROOT,
+                env={**os.environ, **(env or {})},
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.PIPE,
                 limit=2**20,

@@ -1,10 +1,13 @@
 """The clock of the machine is set while texts wait: none is doubled, lost, or waits for it.
 
 Everything is counted at the gateway, by number. In the first tests the whole service runs by a
-clock of the tests' own, PBX and gateway too.
+clock of the tests' own, PBX and gateway too; in the last, libfaketime sets that of a process.
 """
 
 import asyncio
+import json
+import signal
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -28,7 +31,11 @@ from pbx_bridge.systemd import Notifier
 from pbx_bridge.timekeeping import Timekeeper
 from pbx_bridge.watchdog import Watchdog
 from tests.gateways.fakes import Answer, Behaviour, FakeTwilio, Request, Told, answer
+from tests.reliability.recorded_pbx import RecordedPbx
+from tests.reliability.storm import SHORT, how_often, seed_of, storm
+from tests.service import SHORT as SHORT_OUTSIDE
 from tests.service import Office, Pbx, pbx
+from tests.service import Service as Running
 
 from .clockwork import Clockwork, run
 
@@ -40,6 +47,9 @@ JUMPS = (10 * MINUTE, -10 * MINUTE, HOUR, -HOUR, DAY, -DAY)
 DELAY = 20.0
 #: It is looked every second whether the clock was set; then a text goes at once.
 LATE = 3.0
+#: A gateway with moods, and the start of a process on a busy machine; the clock is set by more.
+LONGEST = 120.0
+SHORT_IN_ALL = {**SHORT_OUTSIDE, **SHORT}
 #: The clock does not tell full minutes, as none does.
 ODD = timedelta(seconds=13, microseconds=370_021)
 
@@ -367,3 +377,103 @@ def test_nothing_waits_longer_or_shorter(
             print(f"{moment.__name__}: {len(texts)} texts, at most {office.slowest:.2f} s late")  # noqa: T201
 
     run(main)
+
+
+# -- a process whose clock is set -----------------------------------------------------------
+
+LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+
+
+class SetClock:
+    """What libfaketime is told: by how much the clock of whoever goes by it is off."""
+
+    def __init__(self, file: Path, pbx: RecordedPbx) -> None:
+        self._file = file
+        self._pbx = pbx
+        self._off = timedelta()
+        self.set(timedelta())
+
+    def set(self, by: timedelta) -> None:
+        """Set it further by so much, and that of the PBX, which is on the same machine."""
+        self._off += by
+        new = self._file.with_suffix(".new")
+        new.write_text(f"{self._off.total_seconds():+.0f}\n")
+        new.replace(self._file)
+        self._pbx.set_by = self._off
+
+    def environment(self) -> dict[str, str]:
+        return {
+            "LD_PRELOAD": str(LIBRARY),
+            "FAKETIME_TIMESTAMP_FILE": str(self._file),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            # Else threads wait ten times as long for each other: libfaketime mends a C library
+            # that is not this one.
+            "FAKETIME_FORCE_MONOTONIC_FIX": "0",
+        }
+
+
+@pytest.mark.skipif(LIBRARY is None, reason="no libfaketime: scripts/test-servers installs it")
+async def test_a_process_whose_clock_is_set_under_load(tmp_path: Path, *, nightly: bool) -> None:
+    seed = seed_of(nightly=nightly)
+    jumps = how_often("PBX_BRIDGE_JUMPS", nightly=nightly, in_ci=len(JUMPS))
+    asked: dict[str, float] = {}
+    async with storm(tmp_path, seed, per_second=2) as going:
+        clock = SetClock(tmp_path / "clock", going.pbx)
+        gateway = going.office.server.reply
+        assert isinstance(gateway, FakeTwilio)
+        moods = gateway.before
+
+        def note(request: Request) -> Answer | None:
+            asked[request.form()["To"]] = asyncio.get_running_loop().time()  # the last is taken
+            return moods(request)
+
+        gateway.before = note
+
+        async def start() -> Running:
+            options = json.dumps({"seconds": SHORT_IN_ALL})
+            arguments = ("tests.service_process", str(going.office.config), options)
+            service = await going.office.run(*arguments, env=clock.environment())
+            await service.told("pbx_up")
+            return service
+
+        kills = seen = 0
+        async with going.callers.calling():
+            service = await start()
+            for turn in range(jumps):
+                accepted = sum(entry["event"] == "message_accepted" for entry in service.log)
+                await service.told("message_accepted", accepted + going.chance.randint(1, 4))
+                by = JUMPS[turn % len(JUMPS)]
+                if going.chance.random() < 1 / 3:  # it is set while nobody runs
+                    service.signal(signal.SIGKILL)
+                    assert await service.ended() == -signal.SIGKILL
+                    seen += _seen(service)
+                    going.note(service)
+                    kills += 1
+                    clock.set(by)
+                    service = await start()
+                    await service.told("clock_set")
+                else:
+                    clock.set(by)
+                    await service.told("clock_set", times=_seen(service) + 1)
+        await going.callers.all_end()
+        assert await service.stops() == 0
+        seen += _seen(service)
+        going.note(service)
+        await going.settle()  # by the right clock again
+    missed = going.callers.missed
+    waited = sorted(asked[to] - going.callers.over[to] for to in missed if to in asked)
+    print(  # noqa: T201 - the figures for whoever asks for them (-s)
+        f"seed {seed}: the clock set {jumps} times, {kills} of them while it was killed; "
+        f"{len(missed)} missed, {len(going.callers.answered)} answered; from the end of a call to "
+        f"its text p50 {waited[len(waited) // 2]:.1f} s, at most {waited[-1]:.1f} s"
+    )
+    assert seen == jumps
+    assert going.lost() == {}
+    assert going.office.texts == Counter(missed), going.in_vain(going.office.texts)
+    assert waited[-1] < LONGEST
+    assert going.integrity() == ["ok"]
+
+
+def _seen(service: Running) -> int:
+    return sum(entry["event"] == "clock_set" for entry in service.log)
