@@ -417,6 +417,28 @@ async def test_a_full_disk_delays_and_loses_nothing(
     assert tries == 2
 
 
+@pytest.mark.parametrize("by", [timedelta(hours=1), -timedelta(hours=1)])
+async def test_what_waited_to_be_judged_when_the_clock_was_set_is_dated_anew(
+    db: Database, by: timedelta
+) -> None:
+    office = Office(db)
+    emit = office.followup.emit_for(PBX)
+    for event in office.rings_out().events:
+        emit(event)
+    office.followup.clock_set(by)
+    office.now += by
+    watch = asyncio.get_running_loop().create_task(office.followup.watch())
+    await office.followup.idle()
+    await office.followup.drain()
+    await watch
+    office.events = []
+    (message,) = await office.queued()
+    (record,) = await office.judged()
+    assert record.call.ended == office.now
+    assert message.due_at == office.now + timedelta(seconds=20)
+    assert message.state is State.QUEUED
+
+
 async def test_an_overflowing_inbox_is_a_gap_and_not_silence(db: Database) -> None:
     office = Office(db)
     office.followup._inbox = asyncio.Queue(1)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
@@ -310,6 +311,40 @@ def test_every_minute_around_clocks_that_are_set(
 
 
 ZONES = st.sampled_from(sorted(available_timezones() - {"localtime"})).map(ZoneInfo)
+
+
+@cache
+def clocks_set(zone: ZoneInfo) -> tuple[datetime, ...]:
+    """Give the minutes at which a zone's clocks are set from 2020 to 2035, by zoneinfo alone."""
+    found, day = [], utc("2020-01-01T00:00")
+    while day < utc("2036-01-01T00:00"):
+        low, high = day, day + DAY
+        if low.astimezone(zone).utcoffset() != high.astimezone(zone).utcoffset():
+            while high - low > MINUTE:
+                middle = low + (high - low) // MINUTE // 2 * MINUTE
+                same = low.astimezone(zone).utcoffset() == middle.astimezone(zone).utcoffset()
+                low, high = (middle, high) if same else (low, middle)
+            found.append(high)
+        day += DAY
+    return tuple(found)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data(), ZONES, st.integers(0, 1439), st.integers(1, 1439))
+def test_near_any_setting_of_clocks_until_2035(
+    data: st.DataObject, zone: ZoneInfo, opens: int, length: int
+) -> None:
+    """It is open when a clock on the wall shows so: twice in an hour that comes twice."""
+    closes = (opens + length) % 1440
+    hours = f"{opens // 60:02}:{opens % 60:02}-{closes // 60:02}:{closes % 60:02}"
+    schedule = Schedule(zone=zone, hours=f"Mo-Su {hours}")
+    change = data.draw(st.sampled_from(clocks_set(zone) or (utc("2026-03-08T01:00"),)))
+    at = change + data.draw(st.integers(-1500, 1500)) * MINUTE
+    local = at.astimezone(zone)
+    passed = (local.hour * 60 + local.minute - opens) % 1440
+    assert schedule.is_open(at) is (passed < length), (local, hours)
+
+
 NOWS = st.datetimes(shown("2010-01-01"), shown("2036-01-01")).map(lambda t: t.replace(tzinfo=UTC))
 HOURS = st.sampled_from(
     [

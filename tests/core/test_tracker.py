@@ -1,17 +1,20 @@
 """The catalogue of flows, told event by event: each ends in one verdict, and leaves nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from pbx_bridge.core import call_back, number
+from pbx_bridge.core import call_back, jump, number
 from pbx_bridge.core import events as ev
 from pbx_bridge.core.call import (
+    Call,
     CallAnswered,
     CallBegan,
+    CallEnded,
     HungUpBy,
+    Observation,
     OutboundCall,
     StepKind,
     VoicemailReached,
@@ -389,6 +392,33 @@ def cuts() -> list[tuple[Callable[[Scene], None], int]]:
         flow(whole)
         places += [(flow, n) for n in range(len(whole.events))]
     return places
+
+
+@pytest.mark.parametrize("by", [timedelta(hours=1), -timedelta(days=1)])
+@pytest.mark.parametrize(("flow", "cut"), cuts(), ids=lambda x: getattr(x, "__name__", x))
+def test_a_clock_that_is_set_in_the_middle_of_a_call_changes_nothing_but_its_times(
+    flow: Callable[[Scene], None], cut: int, by: timedelta
+) -> None:
+    whole, after = Recording(), Scene()
+    flow(whole)
+    for event in whole.events[:cut]:
+        after.feed(event)
+    told = after.told
+    after.told = []
+    after.tracker.clock_set(by)
+    deadline = after.tracker.next_deadline()
+    assert deadline is None or deadline > whole.events[max(0, cut - 1)].at + by
+    for event in whole.events[cut:]:
+        after.feed(jump.moved(event, by))
+    assert after.tracker.held == 0
+
+    def ended(told: Iterable[Observation]) -> list[Call]:
+        return [one.call for one in told if isinstance(one, CallEnded)]
+
+    assert ended(after.told) == [
+        replace(jump.moved(call, by), steps=tuple(jump.moved(step, by) for step in call.steps))
+        for call in ended(whole.told)[len(ended(told)) :]
+    ]
 
 
 @pytest.mark.parametrize(("flow", "cut"), cuts(), ids=lambda x: getattr(x, "__name__", x))
