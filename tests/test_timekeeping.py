@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -19,6 +20,7 @@ from pbx_bridge.store.problem import StoreUnavailable
 from pbx_bridge.timekeeping import Timekeeper, since_start, this_start
 from tests.store.examples import NOON, queue_message
 
+UNIT = Path(__file__).parents[1] / "packaging" / "systemd" / "pbx-bridge.service"
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
 START = NOON + timedelta(seconds=7, microseconds=5)
@@ -193,4 +195,16 @@ async def test_calls_from_records_are_dated_by_the_clock_as_it_is_set(db: Databa
 def test_the_machine_tells_how_long_it_runs_and_which_start_that_was() -> None:
     first = since_start()
     assert timedelta() < first <= since_start()
-    assert len(this_start()) == 36
+    assert len(this_start()) == 32
+
+
+def test_in_our_unit_systemd_tells_which_start_that_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no /proc/sys: ProcSubset=pid."""
+    kernels = this_start()
+    monkeypatch.setattr(timekeeping, "_BOOT", tmp_path / "nothing")
+    assert this_start({}) == ""
+    unit = UNIT.read_text(encoding="utf-8")
+    assert f"\nEnvironment={timekeeping.BOOT_VARIABLE}=%b\n" in unit
+    assert this_start({timekeeping.BOOT_VARIABLE: kernels}) == kernels  # as %b is written
