@@ -70,6 +70,7 @@ class House:
     late: dict[str, float] = field(default_factory=dict)  #: seconds that a first answer takes
     asked: dict[str, int] = field(default_factory=dict)
     slowest: float = 0.0
+    lists_take: float = 0.0  #: seconds
     _answers_in: float = 0.0
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _stack: AsyncExitStack | None = None
@@ -134,6 +135,10 @@ class House:
         if to in self.broken:
             self.broken.discard(to)
             return Behaviour.CUT
+        return None
+
+    def listed(self, _request: Request) -> Answer | None:
+        self._answers_in = self.lists_take
         return None
 
     def answers_in(self) -> float:
@@ -201,7 +206,7 @@ async def house(
                 """,
             )
             gateway.before, gateway.after = made.before, made.after
-            server.late = made.answers_in
+            gateway.instead_of_list, server.late = made.listed, made.answers_in
             # The PBX writes its records by the clock of the machine.
             monkeypatch.setattr("tests.service.utc_now", made.now)
             await made.start()
@@ -219,6 +224,18 @@ async def queued(office: House, by: timedelta) -> None:
     await asyncio.sleep(8)
     await office.set_clock(by)
     await office.texted(number, missed + DELAY)
+
+
+async def due_before_it_is_noticed(office: House, by: timedelta) -> None:
+    """Several, so that some are due between the clock's being set and the look at it."""
+    due = {}
+    for _ in range(10):
+        due[office.pbx.misses()] = office.loop.time() + DELAY
+        await asyncio.sleep(0.1)
+    await asyncio.sleep(DELAY - 1)
+    await office.set_clock(by)
+    for number, at in due.items():
+        await office.texted(number, at)
 
 
 async def retry_waiting(office: House, by: timedelta) -> None:
@@ -261,6 +278,22 @@ async def in_hand(office: House, by: timedelta) -> None:
     await asyncio.sleep(2)
     await office.set_clock(by)
     await office.texted(line.number, asked + 8 + 3)
+
+
+async def lookup_in_hand(office: House, by: timedelta) -> None:
+    """The gateway has not taken the text; it is to say so a third time while the clock is set."""
+    line = office.pbx.calls()
+    office.moods[line.number] = [Behaviour.CUT]
+    office.pbx.ends(line)
+    lists = office.gateway.lists
+    await office.until(lambda: office.gateway.lists == lists + 2, 180)
+    office.lists_take = 8.0
+    await office.until(lambda: office.gateway.lists == lists + 3, 180)
+    asked = office.loop.time()
+    office.lists_take = 0.0
+    await office.set_clock(by)
+    assert not office.arrived(line.number)
+    await office.texted(line.number, asked + 8, late=8)
 
 
 async def ringing(office: House, by: timedelta) -> None:
@@ -351,9 +384,11 @@ async def stopped_and_set(office: House, by: timedelta) -> None:
 
 MOMENTS: list[Moment] = [
     queued,
+    due_before_it_is_noticed,
     retry_waiting,
     being_asked_about,
     in_hand,
+    lookup_in_hand,
     ringing,
     talking,
     answered_after,
