@@ -11,6 +11,9 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import aiohttp
@@ -37,13 +40,7 @@ CONNECTIONS = 64
 
 async def client(port: int, receipts: int) -> None:
     """Tell each receipt once; print how long each took."""
-    validator = RequestValidator(TOKEN)
-    requests = []
-    for n in range(receipts):
-        path = f"/hooks/twilio/status?m=key-{n}"
-        fields = {"MessageSid": f"SM{n}", "MessageStatus": "delivered"}
-        requests.append((path, fields, validator.compute_signature(PUBLIC + path, fields)))
-    waiting = iter(requests)
+    waiting = iter([signed(n) for n in range(receipts)])
     took: list[float] = []
     refused = 0
 
@@ -73,7 +70,9 @@ async def client(port: int, receipts: int) -> None:
     )
 
 
-async def serve(receipts: int) -> None:
+@asynccontextmanager
+async def served(receipts: int, max_per_minute: int = 10**9) -> AsyncIterator[tuple[int, Database]]:
+    """Serve webhooks to which so many receipts may come; give their port, and the database."""
     now = utc_now()
 
     def fill(tx: Connection) -> None:
@@ -102,16 +101,33 @@ async def serve(receipts: int) -> None:
             conversation = Conversation(defaults(), lambda: "", lambda _: True, "USD")
             intake = Intake(db, conversation, now=utc_now, wake=lambda: None)
             hooks = HookSettings(
-                listen="127.0.0.1", port=0, public_url=PUBLIC, max_per_minute=10**9
+                listen="127.0.0.1", port=0, public_url=PUBLIC, max_per_minute=max_per_minute
             )
             async with HookServer(hooks, {"twilio": gateway}, intake.take).running() as server:
-                process = await asyncio.create_subprocess_exec(
-                    sys.executable, "-m", "benchmarks.hooks", "--client", str(server.port),
-                    str(receipts),
-                )  # fmt: skip
-                await process.wait()
-            traffic = await db.read(lambda tx: stored_messages.traffic(tx, now))
-            print(f"delivered in the database: {traffic['twilio'].delivered} of {receipts}")
+                yield server.port, db
+
+
+async def serve(receipts: int) -> None:
+    async with served(receipts) as (port, db):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "benchmarks.hooks", "--client", str(port), str(receipts)
+        )
+        await process.wait()
+        print(f"delivered in the database: {await delivered(db)} of {receipts}")
+
+
+async def delivered(db: Database) -> int:
+    """Count the texts that are known to have arrived."""
+    since = utc_now() - timedelta(days=1)
+    traffic = await db.read(lambda tx: stored_messages.traffic(tx, since))
+    return traffic["twilio"].delivered
+
+
+def signed(n: int) -> tuple[str, dict[str, str], str]:
+    """Give path, fields and signature of the receipt of a text."""
+    path = f"/hooks/twilio/status?m=key-{n}"
+    fields = {"MessageSid": f"SM{n}", "MessageStatus": "delivered"}
+    return path, fields, RequestValidator(TOKEN).compute_signature(PUBLIC + path, fields)
 
 
 if __name__ == "__main__":
