@@ -86,7 +86,7 @@ async def forge(port: int, receipts: int, forgeries: int) -> None:
                     fields["MessageStatus"] = "failed"
                 case 4:  # one more field than is signed
                     fields["Price"] = "-0.0079"
-                case 5:  # another path than is signed
+                case _:  # another path than is signed
                     path += "0"
             async with http.post(
                 f"http://127.0.0.1:{port}{path}",
