@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select
 
 from pbx_bridge.core.roles import Role
+from pbx_bridge.store.reading import named
 from pbx_bridge.store.schema import web_user as table
 
 
@@ -107,7 +108,7 @@ def user_of(row: Row[Any]) -> User:
         display_name=row.display_name,
         password=row.password,
         subject=row.subject,
-        role=Role(row.role),
+        role=named(Role, row.role),
         extension=row.extension,
         language=row.language,
         zone=row.zone,

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, select
 
 from pbx_bridge.core.alerting import Alert, AlertKind, Told
+from pbx_bridge.store.reading import named
 from pbx_bridge.store.schema import alert as table
 
 #: Read at a time; what is left comes with the next message.
@@ -124,7 +125,7 @@ def history(tx: Connection, since: datetime) -> list[Told]:
     columns = (table.c.told_at, table.c.kind, table.c.subject, table.c.urgent, table.c.told)
     query = select(*columns).where(table.c.told_at >= since).order_by(table.c.told_at)
     return [
-        Told(row.told_at, (AlertKind(row.kind), row.subject), row.urgent, row.told)
+        Told(row.told_at, (named(AlertKind, row.kind), row.subject), row.urgent, row.told)
         for row in tx.execute(query)
     ]
 
@@ -276,7 +277,7 @@ def _record(row: Row[Any]) -> AlertRecord:
     return AlertRecord(
         alert_id=row.id,
         at=row.at,
-        kind=AlertKind(row.kind),
+        kind=named(AlertKind, row.kind),
         subject=row.subject,
         text=row.text,
         urgent=row.urgent,

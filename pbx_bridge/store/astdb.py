@@ -9,6 +9,7 @@ from pbx_bridge.core.astdb import Came, Key, Seen, Went
 from pbx_bridge.core.call import Disposition, Reason
 from pbx_bridge.core.contact import CallerKind
 from pbx_bridge.store.calls import spoke
+from pbx_bridge.store.reading import named
 from pbx_bridge.store.schema import astdb as table
 from pbx_bridge.store.schema import call, contact, contact_number, outbound_call
 
@@ -61,8 +62,8 @@ def seen(tx: Connection, since: datetime, long_enough: timedelta) -> Seen:
                 e164=row.caller_e164,
                 began=row.began,
                 ended=row.ended,
-                disposition=Disposition(row.disposition),
-                reason=Reason(row.reason),
+                disposition=named(Disposition, row.disposition),
+                reason=named(Reason, row.reason),
                 answered_at=row.answered_at,
                 answered_by=row.answered_by,
             )

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, exists, func, select
 
 from pbx_bridge.core.call_back import CallBackOutcome, CallBackState, Progress
+from pbx_bridge.store.reading import named
 from pbx_bridge.store.schema import call, contact_number, task
 from pbx_bridge.store.schema import call_back as table
 
@@ -192,12 +193,12 @@ def _record(row: Row[Any]) -> CallBackRecord:
         extension=row.extension,
         progress=Progress(
             wanted_at=row.wanted_at,
-            state=CallBackState(row.state),
+            state=named(CallBackState, row.state),
             answered_at=row.answered_at,
             rang_at=row.rang_at,
             talking_at=row.talking_at,
             ended_at=row.ended_at,
-            outcome=CallBackOutcome(row.outcome) if row.outcome else None,
+            outcome=named(CallBackOutcome, row.outcome) if row.outcome else None,
             detail=row.detail,
         ),
     )

@@ -26,6 +26,7 @@ from pbx_bridge.store.consents import ConsentRecord
 from pbx_bridge.store.followups import FollowUpRecord, StepRecord
 from pbx_bridge.store.ladders import LadderRecord
 from pbx_bridge.store.paging import Mark, before
+from pbx_bridge.store.reading import named, reading
 from pbx_bridge.store.receipts import ReceiptRecord
 from pbx_bridge.store.recordings import RecordingRecord
 from pbx_bridge.store.replies import ReplyRecord
@@ -463,7 +464,7 @@ def explanation(tx: Connection, row_id: int) -> Explanation | None:
     return Explanation(
         record=_record(row),
         steps=tuple(
-            Step(at=step.at, kind=StepKind(step.kind), who=step.who, detail=step.detail)
+            Step(at=step.at, kind=named(StepKind, step.kind), who=step.who, detail=step.detail)
             for step in steps
         ),
         decisions=tuple(
@@ -473,7 +474,7 @@ def explanation(tx: Connection, row_id: int) -> Explanation | None:
                 outcome=made.outcome,
                 rule=made.rule,
                 detail=made.detail,
-                checks=tuple((check, verdict, detail) for check, verdict, detail in made.checks),
+                checks=_checks(made.checks),
                 matched_rule=made.matched_rule,
                 sequence=made.sequence,
                 track=made.track,
@@ -584,16 +585,16 @@ def _record(row: Row[Any]) -> CallRecord:
             call_id=row.call_id,
             began=row.began,
             ended=row.ended,
-            disposition=Disposition(row.disposition),
-            reason=Reason(row.reason),
+            disposition=named(Disposition, row.disposition),
+            reason=named(Reason, row.reason),
             caller=Caller(row.caller_raw, row.caller_name, row.withheld),
             line=row.line,
             trunk=row.trunk,
             answered_at=row.answered_at,
             answered_by=row.answered_by,
-            hung_up_by=HungUpBy(row.hung_up_by),
+            hung_up_by=named(HungUpBy, row.hung_up_by),
             ring_seconds=row.ring_seconds,
-            rung=tuple(Rung(*rung) for rung in row.rung),
+            rung=_rung(row.rung),
             queue=queue,
             voicemail_seconds=row.voicemail_seconds,
             mailbox=row.mailbox,
@@ -603,5 +604,15 @@ def _record(row: Row[Any]) -> CallRecord:
         caller_e164=row.caller_e164,
         decision=made,
         message_id=row.message_id,
-        message_state=None if row.message_state is None else State(row.message_state),
+        message_state=None if row.message_state is None else named(State, row.message_state),
     )
+
+
+def _checks(stored: Any) -> tuple[tuple[str, str, str], ...]:
+    with reading("the checks of a decision", stored):
+        return tuple((check, verdict, detail) for check, verdict, detail in stored)
+
+
+def _rung(stored: Any) -> tuple[Rung, ...]:
+    with reading("what was rung", stored):
+        return tuple(Rung(*rung) for rung in stored)

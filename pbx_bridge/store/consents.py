@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, exists, select
 
 from pbx_bridge.store import suppression
+from pbx_bridge.store.reading import named
 from pbx_bridge.store.schema import consent as table
 
 
@@ -119,8 +120,8 @@ def _record(row: Row[Any]) -> ConsentRecord:
     return ConsentRecord(
         address=row.address,
         at=row.at,
-        kind=ConsentKind(row.kind),
-        source=ConsentSource(row.source),
+        kind=named(ConsentKind, row.kind),
+        source=named(ConsentSource, row.source),
         detail=row.detail,
         reply_row=row.reply,
         call_row=row.call,

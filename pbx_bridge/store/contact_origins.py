@@ -14,6 +14,7 @@ from pbx_bridge.core.origin import FILE, Origin, Standing
 from pbx_bridge.core.told import Field, Statement, Told
 from pbx_bridge.store import contacts
 from pbx_bridge.store.contacts import ContactRecord, batches
+from pbx_bridge.store.reading import reading
 from pbx_bridge.store.schema import contact as table
 from pbx_bridge.store.schema import contact_number as numbers
 from pbx_bridge.store.schema import contact_origin as origins
@@ -195,7 +196,8 @@ def _standings(tx: Connection, rows: Collection[int]) -> list[Standing]:
     of: dict[int, list[Origin]] = {row: [] for row in rows}
     for batch in batches(sorted(rows)):
         for row in tx.execute(_OF_CONTACTS, {"rows": batch}):
-            said = _read(row.seen)
+            with reading("what a source said of a contact", row.seen):
+                said = _read(row.seen)
             of[row.contact].append(Origin(source=row.source, uid=row.uid, etag=row.etag, said=said))
     return [
         Standing(

@@ -26,6 +26,7 @@ from pbx_bridge.core.contact import CallerKind, Contact
 from pbx_bridge.core.merge import Key, differing, flat, joined
 from pbx_bridge.core.saying import say
 from pbx_bridge.core.told import tidied
+from pbx_bridge.store.reading import named
 from pbx_bridge.store.schema import contact as table
 from pbx_bridge.store.schema import contact_number as numbers
 from pbx_bridge.store.schema import contact_origin as origins
@@ -388,7 +389,7 @@ def _record(row: Row[Any], those: Mapping[str, str]) -> ContactRecord:
         contact=Contact(
             name=row.name,
             company=row.company,
-            kind=CallerKind(row.kind),
+            kind=named(CallerKind, row.kind),
             tags=frozenset(row.tags),
             language=row.language,
             zone=row.zone,

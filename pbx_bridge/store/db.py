@@ -17,6 +17,7 @@ from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from traceback import walk_tb
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -25,7 +26,7 @@ import structlog
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import AsyncAdaptedQueuePool, NullPool, StaticPool
+from sqlalchemy.pool import AsyncAdaptedQueuePool, NullPool, Pool, StaticPool
 
 from pbx_bridge.clock import utc_now
 from pbx_bridge.core.alerting import AlertKind
@@ -35,7 +36,8 @@ from pbx_bridge.store import backup, lock
 from pbx_bridge.store.alerts import raise_alert
 from pbx_bridge.store.lock import Held, Taken
 from pbx_bridge.store.migrate import pending, require_current, upgrade
-from pbx_bridge.store.problem import StoreProblem, StoreUnavailable
+from pbx_bridge.store.problem import DamagedValue, StoreProblem, StoreUnavailable
+from pbx_bridge.store.reading import from_json, no_blobs
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -45,6 +47,8 @@ BUSY_TIMEOUT_MS = 5000
 #: So long a text that was taken to be sent must be found again; rows are forgotten some day.
 TAKEN_COUNTS = timedelta(days=1)
 DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+#: How SQLite and its driver begin to tell of what cannot be in a file that we have made.
+NOT_AS_MADE = ("no such table:", "no such column:", "malformed JSON", "Could not decode to UTF-8")
 PASSING = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY}
 
 
@@ -428,9 +432,11 @@ def _uri(path: Path, mode: str) -> str:
 def _reading_engine(path: Path) -> AsyncEngine:
     async def connect() -> aiosqlite.Connection:
         # isolation_level=None: the driver's own BEGIN is not ours.
-        return await aiosqlite.connect(
+        connection = await aiosqlite.connect(
             _uri(path, "ro"), uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000
         )
+        connection.row_factory = no_blobs  # type: ignore[assignment]  # sqlite3 takes functions
+        return connection
 
     engine = create_async_engine(
         "sqlite+aiosqlite://",
@@ -439,16 +445,14 @@ def _reading_engine(path: Path) -> AsyncEngine:
         pool_size=1,
         max_overflow=0,
         hide_parameters=True,  # a traceback must not tell whom we texted, and what
+        json_deserializer=from_json,
     )
     _prepare_engine(engine.sync_engine, "BEGIN", _reader_pragmas)
     return engine
 
 
 def _surveying_engine(path: Path) -> Engine:
-    def connect() -> sqlite3.Connection:
-        return reading_connection(path)
-
-    engine = create_engine("sqlite://", creator=connect, poolclass=NullPool, hide_parameters=True)
+    engine = _engine(lambda: reading_connection(path), NullPool)
     _prepare_engine(engine, "BEGIN", _reader_pragmas)
     return engine
 
@@ -462,9 +466,24 @@ def writing_engine(path: Path) -> Engine:
             _uri(path, "rwc"), uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000
         )
 
-    engine = create_engine("sqlite://", creator=connect, poolclass=StaticPool, hide_parameters=True)
+    engine = _engine(connect, StaticPool)
     _prepare_engine(engine, "BEGIN IMMEDIATE", _writer_pragmas)
     return engine
+
+
+def _engine(connect: Callable[[], sqlite3.Connection], pool: type[Pool]) -> Engine:
+    def connected() -> sqlite3.Connection:
+        connection = connect()
+        connection.row_factory = no_blobs
+        return connection
+
+    return create_engine(
+        "sqlite://",
+        creator=connected,
+        poolclass=pool,
+        hide_parameters=True,
+        json_deserializer=from_json,
+    )
 
 
 def reading_connection(path: Path) -> sqlite3.Connection:
@@ -571,9 +590,11 @@ def _code(error: BaseException) -> int | None:
     return None if code is None else code & 0xFF
 
 
-def _misses_a_part(code: int | None, told: str) -> bool:
-    """Tell whether what our statements name is not there, although the version is right."""
-    return code == sqlite3.SQLITE_ERROR and told.startswith(("no such table:", "no such column:"))
+def _from_sqlite(error: UnicodeDecodeError) -> bool:
+    """Tell whether the driver has raised it, which is called by these and by `_pragma` only."""
+    *_, (frame, _) = walk_tb(error.__traceback__)
+    raised_in: str = frame.f_globals["__name__"]
+    return raised_in == __name__ or raised_in.startswith(("sqlalchemy.", "aiosqlite."))
 
 
 @contextmanager
@@ -581,13 +602,18 @@ def _explained(path: Path, backups: Path) -> Iterator[None]:
     """Turn what an administrator can mend into a problem that says how."""
     try:
         yield
+    except DamagedValue as error:
+        raise _damaged(path, str(error), backups) from error
     except UnicodeDecodeError as error:  # of what SQLite says: it quotes what it found
+        if not _from_sqlite(error):
+            raise
         raise _damaged(path, "names in it are no text", backups) from error
     except (DBAPIError, sqlite3.Error) as error:
         origin = error.orig if isinstance(error, DBAPIError) else error
         code = _code(error)
-        if code in DAMAGED or _misses_a_part(code, str(origin)):
-            raise _damaged(path, str(origin), backups) from error
+        told, *_ = str(origin).partition(" with text ")  # which is nobody's business
+        if code in DAMAGED or told.startswith(NOT_AS_MADE):
+            raise _damaged(path, told, backups) from error
         if code == sqlite3.SQLITE_FULL:
             raise StoreUnavailable(
                 say(

@@ -12,6 +12,7 @@ from pbx_bridge.core.routing import SOUND, Circuit
 from pbx_bridge.store import consents, correspondents, standings
 from pbx_bridge.store.messages import MessageRecord, record
 from pbx_bridge.store.paging import Mark, before
+from pbx_bridge.store.reading import named
 from pbx_bridge.store.schema import attempt, receipt
 from pbx_bridge.store.schema import message as table
 
@@ -81,7 +82,7 @@ def last_requests(tx: Connection) -> dict[str, LastRequests]:
 def counts(tx: Connection) -> dict[State, int]:
     """Count the messages that are kept, by state."""
     query = select(table.c.state, func.count().label("n")).group_by(table.c.state)
-    return {State(row.state): row.n for row in tx.execute(query)}
+    return {named(State, row.state): row.n for row in tx.execute(query)}
 
 
 def in_states(

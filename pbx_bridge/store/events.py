@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, select, 
 
 from pbx_bridge.core.happening import Happened, Happening
 from pbx_bridge.core.redelivery import OPEN, SOUND, DeliveryState, DestinationStanding, Fate
+from pbx_bridge.store.reading import named
 from pbx_bridge.store.schema import destination as standings
 from pbx_bridge.store.schema import event
 from pbx_bridge.store.schema import event_delivery as table
@@ -360,7 +361,7 @@ def _record(row: Row[Any], **changes: Any) -> DeliveryRecord:
         "delivery_id": row.id,
         "event_id": row.event,
         "destination": row.destination,
-        "state": DeliveryState(row.state),
+        "state": named(DeliveryState, row.state),
         "attempts": row.attempts,
         "wanted_at": row.wanted_at,
         "due_at": row.due_at,
@@ -369,7 +370,7 @@ def _record(row: Row[Any], **changes: Any) -> DeliveryRecord:
         "updated_at": row.updated_at,
         "happening": Happening(
             key=row.key,
-            kind=Happened(row.kind),
+            kind=named(Happened, row.kind),
             at=row.at,
             number=row.number,
             data=row.data,

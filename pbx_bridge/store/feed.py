@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, or_, select
 
+from pbx_bridge.store.reading import named
 from pbx_bridge.store.schema import gap
 from pbx_bridge.store.schema import pbx as table
 
@@ -49,7 +50,9 @@ def get(tx: Connection, pbx: str) -> PbxRecord | None:
     row = tx.execute(select(table).where(table.c.name == pbx)).first()
     if row is None:
         return None
-    return PbxRecord(name=row.name, boot=row.boot, feed=FeedState(row.feed), seen_at=row.seen_at)
+    return PbxRecord(
+        name=row.name, boot=row.boot, feed=named(FeedState, row.feed), seen_at=row.seen_at
+    )
 
 
 def gap_began(tx: Connection, pbx: str, at: datetime, reason: str) -> None:

@@ -33,6 +33,7 @@ from pbx_bridge.core.reply import Meaning
 from pbx_bridge.core.tally import Hour
 from pbx_bridge.store.calls import LONGEST_LIVE_CALL
 from pbx_bridge.store.consents import ConsentKind
+from pbx_bridge.store.reading import instant
 from pbx_bridge.store.schema import (
     attempt,
     booking,
@@ -46,7 +47,7 @@ from pbx_bridge.store.schema import (
 )
 
 #: Reads a time as it is written in a column.
-read = datetime.fromisoformat
+read = instant
 
 _IS_MISSED = call.c.disposition == Disposition.MISSED.value
 #: States of what a gateway took.

@@ -16,6 +16,7 @@ from pbx_bridge.core.sequence import Action
 from pbx_bridge.core.task import TaskState
 from pbx_bridge.store import outbox
 from pbx_bridge.store.paging import Mark, before
+from pbx_bridge.store.reading import named
 from pbx_bridge.store.schema import follow_up as table
 from pbx_bridge.store.schema import message, task
 from pbx_bridge.store.schema import planned_step as step
@@ -416,7 +417,7 @@ def _record(row: Row[Any]) -> FollowUpRecord:
         calls=row.calls,
         opened_at=row.opened_at,
         last_call_at=row.last_call_at,
-        state=FollowUpState(row.state),
+        state=named(FollowUpState, row.state),
         stopped_at=row.stopped_at,
         reason=row.reason,
         detail=row.detail,
@@ -430,10 +431,10 @@ def _step(row: Row[Any]) -> StepRecord:
         follow_up=row.follow_up,
         n=row.n,
         name=row.name,
-        action=Action(row.action),
+        action=named(Action, row.action),
         due_at=row.due_at,
         expires_at=row.expires_at,
-        state=PlannedState(row.state),
+        state=named(PlannedState, row.state),
         reason=row.reason,
         detail=row.detail,
         message_id=row.message,

@@ -4,9 +4,10 @@ import json
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from pbx_bridge.core.burst import Breaker, Circuit, Held
+from pbx_bridge.store.reading import named, reading
 from pbx_bridge.store.schema import guard as table
 
 BURST = "burst"
@@ -24,9 +25,13 @@ def breaker(tx: Connection) -> Breaker:
     row = tx.execute(_GET, {"guard": BURST}).first()
     if row is None:
         return Breaker()
-    more: dict[str, Any] = json.loads(row.detail)
+    with reading("what the burst breaker knows", row.detail):
+        return _breaker(row, json.loads(row.detail))
+
+
+def _breaker(row: Row[Any], more: dict[str, Any]) -> Breaker:
     return Breaker(
-        circuit=Circuit(row.state),
+        circuit=named(Circuit, row.state),
         since=row.since,
         until=row.until,
         open_for=timedelta(seconds=more["open_for"]),
@@ -67,8 +72,11 @@ def first_on_day(tx: Connection, name: str, day: date, now: datetime) -> bool:
     it was the clock of then that was wrong.
     """
     row = tx.execute(_GET, {"guard": name}).first()
-    if row is not None and day <= date.fromisoformat(row.detail) <= day + FAR_AHEAD:
-        return False
+    if row is not None:
+        with reading("a day", row.detail):
+            last = date.fromisoformat(row.detail)
+        if day <= last <= day + FAR_AHEAD:
+            return False
     _put(tx, name, "done", now, None, day.isoformat())
     return True
 

@@ -30,6 +30,7 @@ from pbx_bridge.core.task import Task, TaskState
 from pbx_bridge.core.voicemail import RecordingState
 from pbx_bridge.store import tasks
 from pbx_bridge.store.consents import ConsentKind
+from pbx_bridge.store.reading import named
 from pbx_bridge.store.schema import (
     attempt,
     call,
@@ -327,8 +328,8 @@ def _row(row: Row[Any]) -> CallerRow:
     if row.message_id is not None:
         told = Told(
             message_id=row.message_id,
-            channel=Channel(row.channel),
-            state=State(row.message_state),
+            channel=named(Channel, row.channel),
+            state=named(State, row.message_state),
             shadow=row.shadow,
             due_at=row.message_due_at,
             sent_at=row.sent_at,
@@ -339,7 +340,7 @@ def _row(row: Row[Any]) -> CallerRow:
         task=tasks.record(row),
         contact=row.contact_id,
         name=row.contact_name or row.name,
-        reason=None if row.reason is None else Reason(row.reason),
+        reason=None if row.reason is None else named(Reason, row.reason),
         called_at=row.called_at,
         waited=waited,
         queue=row.queue or "",

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from pbx_bridge.core.roles import Role
+from pbx_bridge.store.reading import named
 from pbx_bridge.store.schema import web_invite as table
 
 
@@ -95,7 +96,7 @@ def _invite(row: Row[Any]) -> Invite:
         row_id=row.id,
         user=row.user,
         name=row.name,
-        role=Role(row.role),
+        role=named(Role, row.role),
         created_by=row.created_by,
         created_at=row.created_at,
         expires_at=row.expires_at,

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Row, exists, func, select
 
 from pbx_bridge.core.call import Disposition
 from pbx_bridge.core.ladder import Ladder, LadderState, Leg, LegOutcome
+from pbx_bridge.store.reading import named
 from pbx_bridge.store.schema import alert, call, contact_number, crm_contact, outbound_call
 from pbx_bridge.store.schema import ladder as table
 from pbx_bridge.store.schema import ladder_leg as legs
@@ -265,7 +266,7 @@ def _record(row: Row[Any], placed: tuple[LegRecord, ...]) -> LadderRecord:
         detail=row.detail,
         ladder=Ladder(
             opened_at=row.opened_at,
-            state=LadderState(row.state),
+            state=named(LadderState, row.state),
             legs=tuple(record.leg for record in placed),
         ),
         legs=placed,
@@ -284,6 +285,6 @@ def _leg(row: Row[Any]) -> LegRecord:
             placed_at=row.placed_at,
             answered_at=row.answered_at,
             ended_at=row.ended_at,
-            outcome=LegOutcome(row.outcome) if row.outcome else None,
+            outcome=named(LegOutcome, row.outcome) if row.outcome else None,
         ),
     )

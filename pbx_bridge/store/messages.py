@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, bindparam, case, func, select
 
 from pbx_bridge.core.delivery import Channel, Message, Purpose, Receipt, State
 from pbx_bridge.store.paging import Mark, before
+from pbx_bridge.store.reading import named
 from pbx_bridge.store.schema import attempt
 from pbx_bridge.store.schema import message as table
 
@@ -297,7 +298,7 @@ def record(row: Row[Any]) -> MessageRecord:
         due_at=row.due_at,
         expires_at=row.expires_at,
         ask_at=row.ask_at,
-        state=State(row.state),
+        state=named(State, row.state),
         shadow=row.shadow,
         attempts=row.attempts,
         lookups=row.lookups,
@@ -305,8 +306,8 @@ def record(row: Row[Any]) -> MessageRecord:
         detail=row.detail,
         code=row.code,
         updated_at=row.updated_at,
-        channel=Channel(row.channel),
-        purpose=Purpose(row.purpose),
+        channel=named(Channel, row.channel),
+        purpose=named(Purpose, row.purpose),
         subject=row.subject,
         reply_row=row.reply,
         route=tuple(row.route),

@@ -7,3 +7,7 @@ class StoreProblem(Exception):  # noqa: N818 - it is a problem report, not a pro
 
 class StoreUnavailable(StoreProblem):
     """The database cannot be written now, and may be later: the disk is full or failing."""
+
+
+class DamagedValue(StoreProblem):
+    """A value is stored that we never write: the database is damaged."""

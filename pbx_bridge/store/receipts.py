@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, select
 
 from pbx_bridge.core.delivery import Blame, Receipt, State
+from pbx_bridge.store.reading import named
 from pbx_bridge.store.schema import receipt as table
 
 
@@ -63,11 +64,11 @@ def early(tx: Connection, gateway: str, gateway_ref: str, message_id: int) -> li
         tx.execute(_OWN, {"row": row.id, "message": message_id})
     return [
         Receipt(
-            state=State(row.state),
+            state=named(State, row.state),
             gateway_ref=row.gateway_ref,
             code=row.code,
             detail=row.detail,
-            blame=Blame(row.blame),
+            blame=named(Blame, row.blame),
         )
         for row in rows
     ]
@@ -84,7 +85,7 @@ def _record(row: Row[Any]) -> ReceiptRecord:
         message_id=row.message,
         at=row.at,
         gateway=row.gateway,
-        state=State(row.state),
+        state=named(State, row.state),
         code=row.code,
         detail=row.detail,
     )

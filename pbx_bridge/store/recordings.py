@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, select
 
 from pbx_bridge.core.call import Call, StepKind
 from pbx_bridge.core.voicemail import RecordingState, Transcript, tidy
+from pbx_bridge.store.reading import named
 from pbx_bridge.store.schema import call, contact, contact_number
 from pbx_bridge.store.schema import recording as table
 
@@ -262,7 +263,7 @@ def _record(row: Row[Any]) -> RecordingRecord:
         left_at=row.left_at,
         path=row.path,
         seconds=row.seconds,
-        state=RecordingState(row.state),
+        state=named(RecordingState, row.state),
         transcript=row.transcript,
         language=row.language,
         attempts=row.attempts,

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, bindparam, select
 
 from pbx_bridge.core.reply import Meaning, Reply
 from pbx_bridge.store.paging import Mark, before
+from pbx_bridge.store.reading import named
 from pbx_bridge.store.schema import reply as table
 
 
@@ -149,7 +150,7 @@ def _record(row: Row[Any]) -> ReplyRecord:
         sender_e164=row.sender_e164,
         recipient=row.recipient,
         body=row.body,
-        meaning=Meaning(row.meaning),
+        meaning=named(Meaning, row.meaning),
         detail=row.detail,
         message_id=row.message,
         call_row=row.call,

@@ -21,7 +21,7 @@ from pbx_bridge.core.delivery import State
 from pbx_bridge.core.follow_up import FollowUpState, PlannedState
 from pbx_bridge.core.saying import say
 from pbx_bridge.core.skip import SkipReason
-from pbx_bridge.store import backup, db, lock
+from pbx_bridge.store import accounts, backup, consents, db, lock, replies
 from pbx_bridge.store.alerts import raise_alert
 from pbx_bridge.store.backup import Content, Progress, Why
 from pbx_bridge.store.migrate import known_revisions, upgrade
@@ -39,6 +39,7 @@ from pbx_bridge.store.schema import (
     task,
     web_invite,
     web_session,
+    web_token,
     web_user,
 )
 
@@ -235,14 +236,20 @@ def _take_over(tx: Connection, path: Path, done: Restored) -> Restored:
         tables = {row[0] for row in source.execute("SELECT name FROM sqlite_schema")}
         if consent.name not in tables:
             return done
-        replies = _rows_not_there(
-            tx, source, reply, ("gateway", "gateway_ref"), ("message", "call")
-        )
-        optouts = _rows_not_there(tx, source, consent, ("address", "at", "kind"), ("reply", "call"))
+        came = _rows_not_there(tx, source, reply, ("gateway", "gateway_ref"), ("message", "call"))
+        stops = _rows_not_there(tx, source, consent, ("address", "at", "kind"), ("reply", "call"))
         _rows_not_there(tx, source, correspondent, ("address",), ())
         if web_user.name in tables:
             _access_as_it_was(tx, source)
-    return replace(done, optouts=optouts, replies=replies)
+    # It came past the types of the columns: what is damaged in it must not stay.
+    for row_id in came:
+        replies.get(tx, row_id)
+    for row_id in stops:
+        consents.of_rows(tx, [row_id])
+    for table in (correspondent, web_user, web_token):
+        tx.execute(select(table)).all()
+    accounts.everybody(tx)
+    return replace(done, optouts=len(stops), replies=len(came))
 
 
 def _access_as_it_was(tx: Connection, source: sqlite3.Connection) -> None:
@@ -267,8 +274,11 @@ def _rows_not_there(
     table: Table,
     same: tuple[str, ...],
     without: tuple[str, ...],
-) -> int:
-    """Copy rows that the backup has not, in order; `same` names one, `without` is left out."""
+) -> list[int]:
+    """Copy rows that the backup has not, in order; `same` names one, `without` is left out.
+
+    Gives the ids that they have now.
+    """
     there = {
         row[0]
         for row in source.execute(f'SELECT name FROM pragma_table_info("{table.name}")')  # nosec B608 # noqa: S608 - our own name
@@ -288,9 +298,7 @@ def _rows_not_there(
         f"INSERT INTO {table.name} ({', '.join(columns)}) "  # nosec B608 # noqa: S608 - our own names
         f"VALUES ({', '.join(f':{name}' for name in columns)})"
     )
-    for row in new:
-        tx.execute(text(insert), dict(row))
-    return len(new)
+    return [tx.execute(text(insert), dict(row)).lastrowid for row in new]
 
 
 def _tell(tx: Connection, now: datetime, done: Restored) -> None:

@@ -11,6 +11,7 @@ from pbx_bridge.core.call import Disposition, Reason
 from pbx_bridge.core.delivery import Channel, Purpose, State
 from pbx_bridge.core.outcomes import TEXTED
 from pbx_bridge.core.review import Looked
+from pbx_bridge.store.reading import named
 from pbx_bridge.store.schema import call, decision, message, outbound_call
 
 Price = Callable[[str, str, int], int]
@@ -62,8 +63,8 @@ def calls(tx: Connection, since: datetime, price: Price) -> Iterator[Looked]:
             caller=row.caller_e164 or "",
             line=row.line,
             queue=row.queue or "",
-            disposition=Disposition(row.disposition),
-            reason=Reason(row.reason),
+            disposition=named(Disposition, row.disposition),
+            reason=named(Reason, row.reason),
             answered_at=row.answered_at,
             outcome=TEXTED if of_call.texts else of_call.fell_away or row.rule or "",
             texts=of_call.texts,
@@ -114,7 +115,7 @@ def _texts(tx: Connection, since: datetime, price: Price) -> dict[int, _Texts]:
     found: dict[int, _Texts] = {}
     for row in tx.execute(query):
         of_call = found.setdefault(row.call, _Texts())
-        if State(row.state) in _GOES:
+        if named(State, row.state) in _GOES:
             of_call.texts += 1
             of_call.segments += row.segments
             of_call.cost_micros += price(row.gateway, row.region, row.segments)

@@ -23,6 +23,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from pbx_bridge.store.reading import instant
+
 
 def written(at: datetime) -> str:
     """Write an instant as it stands in a column of SQLite."""
@@ -49,18 +51,18 @@ class UtcTime(TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError(f"a time without a zone cannot be stored: {value!r}")
-        instant = value.astimezone(UTC)
+        at = value.astimezone(UTC)
         if dialect.name != "sqlite":
-            return instant
-        return written(instant)
+            return at
+        return written(at)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None:
             return None
         if dialect.name != "sqlite":
-            instant: datetime = value
-            return instant.astimezone(UTC)
-        return datetime.fromisoformat(value)
+            at: datetime = value
+            return at.astimezone(UTC)
+        return instant(value)
 
 
 metadata = MetaData(

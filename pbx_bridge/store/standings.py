@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select
 
 from pbx_bridge.core.routing import Circuit, Standing
+from pbx_bridge.store.reading import named
 from pbx_bridge.store.schema import standing as table
 
 _ALL = select(table)
@@ -18,7 +19,10 @@ def everyone(tx: Connection) -> dict[str, Standing]:
     """Give how the gateways stand; one that never failed may be absent."""
     return {
         row.gateway: Standing(
-            circuit=Circuit(row.circuit), failures=row.failures, until=row.until, reason=row.reason
+            circuit=named(Circuit, row.circuit),
+            failures=row.failures,
+            until=row.until,
+            reason=row.reason,
         )
         for row in tx.execute(_ALL)
     }

@@ -17,6 +17,7 @@ from pbx_bridge.core.reply import Meaning
 from pbx_bridge.core.task import ClosedHow, Task, TaskState
 from pbx_bridge.store import alerts
 from pbx_bridge.store.paging import Mark, before
+from pbx_bridge.store.reading import named
 from pbx_bridge.store.schema import reply
 from pbx_bridge.store.schema import task as table
 
@@ -337,7 +338,7 @@ def record(row: Row[Any]) -> Task:
         line=row.line,
         title=row.title,
         calls=row.calls,
-        state=TaskState(row.state),
+        state=named(TaskState, row.state),
         owner=row.owner,
         created_at=row.created_at,
         due_at=row.due_at,
@@ -347,7 +348,7 @@ def record(row: Row[Any]) -> Task:
         escalated_at=row.escalated_at,
         closed_at=row.closed_at,
         closed_by=row.closed_by,
-        closed_how=ClosedHow(row.closed_how) if row.closed_how else None,
+        closed_how=named(ClosedHow, row.closed_how) if row.closed_how else None,
         notes=row.note,
         updated_at=row.updated_at,
         replied_at=row.replied_at,

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from pbx_bridge.core.roles import Role
+from pbx_bridge.store.reading import named
 from pbx_bridge.store.schema import web_token as table
 
 
@@ -63,7 +64,7 @@ def _token(row: Row[Any]) -> ApiToken:
     return ApiToken(
         row_id=row.id,
         name=row.name,
-        role=Role(row.role),
+        role=named(Role, row.role),
         created_by=row.created_by,
         created_at=row.created_at,
         used_at=row.used_at,

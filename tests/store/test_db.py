@@ -14,15 +14,16 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
+from pbx_bridge.core.contact import Contact
 from pbx_bridge.core.liveness import WriterFacts
+from pbx_bridge.store import calls, contacts, schema
 from pbx_bridge.store import db as db_module
 from pbx_bridge.store import messages as stored_messages
-from pbx_bridge.store import schema
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.problem import StoreProblem, StoreUnavailable
 from tests.service import until
 from tests.store.disk import tiny_disk
-from tests.store.examples import NOON, queue_message
+from tests.store.examples import BOOT, CALLER, MISSED, NOON, PBX, queue_message
 
 
 def _count(tx: Connection) -> int:
@@ -233,6 +234,57 @@ async def test_a_schema_that_is_damaged_is_named(tmp_path: Path, harm: str) -> N
     with pytest.raises(StoreProblem, match=r"pbx\.db is damaged.*put a backup"):
         async with Database.open(path) as db:
             await db.run(lambda tx: stored_messages.recent(tx, limit=9))
+
+
+@pytest.mark.parametrize(
+    ("harm", "told"),
+    [
+        ("call SET began = '2026-11-29T09:50:24.5^1915Z'", r"'2026-11-29T0.*a time"),
+        ("call SET began = CAST(began AS BLOB)", "b'2026-11-23T1.*text or a number"),
+        ("call SET rung = '[[1}'", r"'\[\[1\}' stands in it for JSON"),
+        ("call SET rung = '[1]'", r"\[1\] stands in it for what was rung"),
+        ("call SET disposition = 'mjssed'", "'mjssed' stands in it for a Disposition"),
+        ("call SET line = CAST(x'41FF' AS TEXT)", "UTF-8 column 'line'\\)"),
+        ("call SET ring_seconds = x''", "b'' stands"),
+    ],
+)
+async def test_a_value_that_is_damaged_is_named(tmp_path: Path, harm: str, told: str) -> None:
+    """Of these SQLite says nothing: no page has a checksum, and it looks at no values."""
+    path = tmp_path / "pbx.db"
+    async with Database.open(path) as db:
+        await db.run(lambda tx: calls.finish(tx, PBX, BOOT, MISSED, CALLER))
+    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
+        raw.execute(f"UPDATE {harm}")
+        assert raw.execute("PRAGMA quick_check").fetchall() == [("ok",)]
+    damaged = rf"pbx\.db is damaged \(.*{told}.*put a backup"
+    async with Database.open(path) as db:
+        for read in (db.run, db.read, db.survey):
+            with pytest.raises(StoreProblem, match=damaged):
+                await read(lambda tx: calls.recent(tx, limit=9))
+
+
+async def test_tags_that_are_damaged_are_named_when_they_are_searched(tmp_path: Path) -> None:
+    path = tmp_path / "pbx.db"
+    async with Database.open(path) as db:
+        await db.run(
+            lambda tx: contacts.create(tx, Contact(tags=frozenset({"a"})), by="x", now=NOON)
+        )
+        await db.run(lambda tx: tx.execute(text("UPDATE contact SET tags = '[\"a'")))
+        with pytest.raises(StoreProblem, match=r"pbx\.db is damaged \(malformed JSON"):
+            await db.read(contacts.tags)
+
+
+async def test_a_mistake_of_ours_is_not_taken_for_damage(db: Database) -> None:
+    def wrong(_tx: Connection) -> object:
+        return int("x")
+
+    def no_text(_tx: Connection) -> object:
+        return b"\xff".decode()
+
+    for mistake, error in ((wrong, ValueError), (no_text, UnicodeDecodeError)):
+        for run in (db.run, db.read, db.survey):
+            with pytest.raises(error):
+                await run(mistake)
 
 
 async def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
