@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from click.testing import Result
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from pbx_bridge.core.call import Call, Caller
 from pbx_bridge.core.delivery import Rejected, State, Step
@@ -92,6 +92,18 @@ def test_a_callers_name_steers_no_terminal_and_is_no_markup(
     for_programs = command(*arguments, "--json").stdout
     assert for_programs.isascii()
     assert "\x1b" not in for_programs
+
+
+@pytest.mark.usefixtures("_filled")
+@pytest.mark.parametrize("arguments", [("calls",), ("explain", "1"), ("calls", "--json")])
+def test_a_value_that_is_damaged_is_told_plainly(
+    arguments: tuple[str, ...], command: Run, write: Write
+) -> None:
+    write(lambda tx: tx.execute(text("UPDATE call SET began = '2026-11-2^'")))
+    result = command(*arguments)
+    assert result.exit_code == 1
+    assert "bridge.db is damaged ('2026-11-2^' stands in it for a time)" in result.stderr
+    assert "Traceback" not in result.output
 
 
 @pytest.mark.usefixtures("_filled")

@@ -13,9 +13,12 @@ from sqlalchemy import Connection, select
 
 from pbx_bridge.core.delivery import State
 from pbx_bridge.core.reply import Meaning, Reply
+from pbx_bridge.core.roles import Role
 from pbx_bridge.store import (
+    accounts,
     backup,
     consents,
+    correspondents,
     feed,
     followups,
     lock,
@@ -23,6 +26,7 @@ from pbx_bridge.store import (
     outbox,
     replies,
     restore,
+    tokens,
 )  # fmt: skip
 from pbx_bridge.store.consents import ConsentKind, ConsentRecord, ConsentSource
 from pbx_bridge.store.db import Database
@@ -66,6 +70,16 @@ def _at_work(tx: Connection) -> None:
     tx.execute(message.update().where(asked).values(state="uncertain", ask_at=NOON))
     begin(tx, 10)
     _opt_out(tx, CALLER)
+
+
+def _told_since(tx: Connection) -> None:
+    outbox_row = messages.recent(tx, limit=1)[0]
+    replies.insert(
+        tx, "modem", Reply(gateway_ref="1", sender=OTHER, body="STOP"), now=NOON,
+        sender_e164=OTHER, meaning=Meaning.OPT_OUT, detail="",
+        message_id=outbox_row.message_id, call_row=None,
+    )  # fmt: skip
+    _opt_out(tx, OTHER)
 
 
 async def _backed_up(path: Path) -> Path:
@@ -113,17 +127,8 @@ async def test_who_said_stop_since_the_backup_is_not_forgotten(tmp_path: Path) -
     path = tmp_path / "pbx.db"
     copy = await _backed_up(path)
 
-    def since(tx: Connection) -> None:
-        outbox_row = messages.recent(tx, limit=1)[0]
-        replies.insert(
-            tx, "modem", Reply(gateway_ref="1", sender=OTHER, body="STOP"), now=NOON,
-            sender_e164=OTHER, meaning=Meaning.OPT_OUT, detail="",
-            message_id=outbox_row.message_id, call_row=None,
-        )  # fmt: skip
-        _opt_out(tx, OTHER)
-
     async with Database.open(path) as db:
-        await db.run(since)
+        await db.run(_told_since)
     done = restore.restore(copy, path, LATER)
     assert (done.optouts, done.replies, done.unread) == (1, 1, "")
     assert done.aside is not None
@@ -148,6 +153,46 @@ async def test_a_backup_of_an_earlier_version_is_migrated(revision: str, tmp_pat
     assert copy.read_bytes() == before
     async with Database.open(path) as db:
         assert await db.read(outbox.next_due) is None
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "consent SET at = '2026-11-2^'",
+        "consent SET kind = 'opt_oat'",
+        "reply SET meaning = 'opt_oat'",
+        "reply SET body = CAST(body AS BLOB)",
+        "correspondent SET updated_at = 'then'",
+        "web_user SET role = 'bdmin'",
+        "web_user SET password = CAST(x'FF' AS TEXT)",
+        "web_token SET revoked_at = 'never'",
+    ],
+)
+async def test_what_is_damaged_in_what_stood_there_does_not_come_along(
+    harm: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "pbx.db"
+
+    def at_first(tx: Connection) -> None:
+        accounts.add(tx, name="ada", role=Role.ADMIN, now=NOON)
+        tokens.make(tx, name="crm", token="t", role=Role.VIEWER, created_by="ada", now=NOON)
+
+    async with Database.open(path) as db:
+        await db.run(at_first)
+    copy = await _backed_up(path)
+    async with Database.open(path) as db:
+        await db.run(_told_since)
+        await db.run(lambda tx: correspondents.untextable(tx, OTHER, "a landline", NOON))
+    with closing(sqlite3.connect(path)) as raw:
+        assert raw.execute(f"UPDATE {harm}").rowcount > 0
+        raw.commit()
+    done = restore.restore(copy, path, LATER)
+    assert done.unread
+    async with Database.open(path) as db:
+        assert await db.read(lambda tx: consents.opted_out(tx, OTHER)) is None
+        assert [one.role for one in await db.read(accounts.everybody)] == [Role.ADMIN]
+        text = await db.read(lambda tx: tx.execute(select(alert.c.text)).scalars().all())
+        assert "opt-outs since then are LOST" in text[-1]
 
 
 async def test_a_damaged_database_is_replaced_and_its_log_with_it(tmp_path: Path) -> None:
