@@ -5,13 +5,15 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
+from sqlalchemy import text
 
 from pbx_bridge.core.roles import Role
-from pbx_bridge.store import audit
+from pbx_bridge.store import audit, calls
 from pbx_bridge.store.audit import Wanted
 from pbx_bridge.store.problem import StoreUnavailable
 from pbx_bridge.web.frame import Visit
 from pbx_bridge.web.routes import Route, get, post
+from tests.store.examples import BOOT, CALLER, MISSED, PBX
 from tests.web.site import CSRF, Site, site
 
 HOSTILE = "<script>alert(1)</script>\u202egnp.exe\x1b[2J"
@@ -113,10 +115,10 @@ async def test_a_notice_is_shown_once_and_harmless(page: Site) -> None:
 
 
 async def test_hostile_text_is_inert_everywhere(page: Site) -> None:
-    text = await (await (await page.client(Role.VIEWER)).get("/bridge/hello")).text()
-    assert "<script>alert" not in text
-    assert "\u202e" not in text
-    assert "\x1b" not in text
+    shown = await (await (await page.client(Role.VIEWER)).get("/bridge/hello")).text()
+    assert "<script>alert" not in shown
+    assert "\u202e" not in shown
+    assert "\x1b" not in shown
 
 
 @pytest.mark.parametrize(
@@ -125,10 +127,23 @@ async def test_hostile_text_is_inert_everywhere(page: Site) -> None:
 async def test_what_goes_wrong_is_a_page(page: Site, path: str, status: int) -> None:
     answer = await (await page.client(Role.VIEWER)).get("/bridge" + path)
     assert answer.status == status
-    text = await answer.text()
-    assert "<h1>" in text
-    assert "a bug" not in text
-    assert ("the disk is full" in text) == (status == 503)
+    shown = await answer.text()
+    assert "<h1>" in shown
+    assert "a bug" not in shown
+    assert ("the disk is full" in shown) == (status == 503)
+
+
+async def test_a_value_that_is_damaged_is_a_page_that_says_so(page: Site) -> None:
+    await page.db.run(lambda tx: calls.finish(tx, PBX, BOOT, MISSED, CALLER))
+    await page.db.run(lambda tx: tx.execute(text("UPDATE call SET reason = '<b>'")))
+    client = await page.client(Role.VIEWER)
+    answer = await client.get("/bridge/calls")
+    shown = await answer.text()
+    assert answer.status == 503
+    assert "is damaged (&#39;&lt;b&gt;&#39; stands in it for a Reason)" in shown
+    answer = await client.get("/bridge/api/v1/calls")
+    assert answer.status == 503
+    assert "is damaged ('<b>' stands in it for a Reason)" in (await answer.json())["detail"]
 
 
 async def test_a_browser_that_left_is_no_news(page: Site, caplog: pytest.LogCaptureFixture) -> None:
