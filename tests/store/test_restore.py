@@ -32,7 +32,7 @@ from pbx_bridge.store.consents import ConsentKind, ConsentRecord, ConsentSource
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.feed import FeedState
 from pbx_bridge.store.problem import StoreProblem
-from pbx_bridge.store.schema import alert, message
+from pbx_bridge.store.schema import alert, message, written
 from tests.store import schemas
 from tests.store.examples import CALLER, NOON, PBX, minutes, queue_message
 from tests.store.test_followups import begin
@@ -282,11 +282,12 @@ async def test_who_was_kept_out_since_the_backup_stays_out(tmp_path: Path) -> No
     for made in (path, copy):
         schemas.load(made, schemas.revisions()[-1])
     with closing(sqlite3.connect(path)) as file:
-        file.execute("UPDATE web_user SET password = 'newer', role = 'viewer', disabled_at = 'x'")
-        file.execute("UPDATE web_token SET revoked_at = 'x'")
+        new = "password = 'newer', role = 'viewer', disabled_at = ?"
+        file.execute(f"UPDATE web_user SET {new}", (written(NOON),))
+        file.execute("UPDATE web_token SET revoked_at = ?", (written(NOON),))
         file.commit()
     restore.restore(copy, path, LATER)
     with closing(sqlite3.connect(path)) as file:
         user = file.execute("SELECT password, role, disabled_at FROM web_user").fetchall()
-        assert user == [("newer", "viewer", "x")]
-        assert file.execute("SELECT revoked_at FROM web_token").fetchall() == [("x",)]
+        assert user == [("newer", "viewer", written(NOON))]
+        assert file.execute("SELECT revoked_at FROM web_token").fetchall() == [(written(NOON),)]
