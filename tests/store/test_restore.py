@@ -282,8 +282,8 @@ async def test_who_was_kept_out_since_the_backup_stays_out(tmp_path: Path) -> No
     for made in (path, copy):
         schemas.load(made, schemas.revisions()[-1])
     with closing(sqlite3.connect(path)) as file:
-        new = "password = 'newer', role = 'viewer', disabled_at = ?"
-        file.execute(f"UPDATE web_user SET {new}", (written(NOON),))
+        file.execute("UPDATE web_user SET password = 'newer', role = 'viewer'")
+        file.execute("UPDATE web_user SET disabled_at = ?", (written(NOON),))
         file.execute("UPDATE web_token SET revoked_at = ?", (written(NOON),))
         file.commit()
     restore.restore(copy, path, LATER)
