@@ -60,6 +60,8 @@ START_INPUT = 354
 #: Answers that speak of our account, not of the mail.
 ABOUT_LOGIN = frozenset({530, 534, 535, 538})
 _ENHANCED = re.compile(r"([45])\.(\d{1,3})\.(\d{1,3})\b")
+#: Of a server's words no more is looked at; less than that is shown.
+_LONGEST_SAID = 1000
 _ADDRESS = re.compile(r"[^\s<>,;:\"'()]+@([A-Za-z0-9.-]+)")
 
 
@@ -459,4 +461,6 @@ def _blame(step: _Step, code: int, text: str) -> Blame:
 
 def _said(text: str) -> str:
     """Make a server's words fit for log and listing: no addresses of customers."""
+    if len(text) > _LONGEST_SAID:  # an address is looked for in the square of the length
+        text = text[:_LONGEST_SAID].rpartition(" ")[0]  # nor is half of one shown
     return quoted(_ADDRESS.sub(r"…@\1", text))

@@ -25,6 +25,7 @@ from pbx_bridge.core.delivery import (
     SendResult,
     Uncertain,
 )
+from pbx_bridge.gateways import smtp
 from pbx_bridge.gateways.smtp import Gateway, Settings
 from pbx_bridge.ports import GatewayProblem, Surroundings
 from tests.gateways.fakes import message
@@ -466,3 +467,11 @@ def test_a_relative_ca_starts_at_the_configuration(certificates: Certificates) -
     assert made.ca == certificates.ca
     assert made.timeout == timedelta(seconds=10).total_seconds()
     assert re.fullmatch(r"/.*", str(Path(made.ca)))
+
+
+@pytest.mark.parametrize("unit", ["a", "@", "ann.lee@example.com "])
+def test_words_without_end_are_cut_before_addresses_are_looked_for(unit: str) -> None:
+    """Looked for in a million letters, addresses would stop the service."""
+    said = smtp._said(unit * (1_000_000 // len(unit)))
+    assert len(said) <= 200
+    assert "ann" not in said
