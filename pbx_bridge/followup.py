@@ -99,6 +99,7 @@ class FollowUp:
         self._whole: dict[str, datetime] = {}  # and since when
         self._seen_until = now()  # at most: nothing was told yet
         self._stored_until = self._seen_until
+        self._set_by = timedelta()  # that the clock was set, all in all
         self._writing = False
         self._stopping = False
         self._finished = asyncio.Event()
@@ -168,6 +169,7 @@ class FollowUp:
             self._inbox.put_nowait(item)
             self._inbox.task_done()
         self._inbox.put_nowait(None)  # whoever waits for a deadline counts anew
+        self._set_by += by
         self._seen_until += by
         self._stored_until += by
         self._overflowed = {pbx: at + by for pbx, at in self._overflowed.items()}
@@ -287,6 +289,8 @@ class FollowUp:
         if isinstance(event, Recovered):
             if event.until != self._whole.get(pbx):  # lost again since: that gap goes on
                 event = replace(event, until=None)
+            if by := self._set_by - event.set_by:
+                event = replace(event, calls=tuple(_dated(call, by) for call in event.calls))
             return [Told(pbx, tracker.boot, event, self._live(pbx))]
         told = self._told(pbx, tracker.receive(event))
         if isinstance(event, ev.FeedLost):
@@ -366,15 +370,17 @@ class FollowUp:
         for pbx, wanted in searches.items():
             found = await recover(pbx, wanted.since)
             log.info("records_read", pbx=pbx, since=wanted.since.isoformat(), calls=len(found))
-            await self._take_found(pbx, found, wanted.until)
+            await self._take_found(pbx, found, wanted.until, self._set_by)
 
-    async def _take_found(self, pbx: str, found: list[Call], until: datetime | None) -> None:
+    async def _take_found(
+        self, pbx: str, found: list[Call], until: datetime | None, set_by: timedelta
+    ) -> None:
         """Let what was found be judged, in parts: the calls of the day do not wait for it all."""
         while len(found) > RECOVERED_AT_ONCE:
             part, found = found[:RECOVERED_AT_ONCE], found[RECOVERED_AT_ONCE:]
-            await self._inbox.put((pbx, Recovered(tuple(part))))
+            await self._inbox.put((pbx, Recovered(tuple(part), set_by=set_by)))
             await self.idle()
-        await self._inbox.put((pbx, Recovered(tuple(found), until)))
+        await self._inbox.put((pbx, Recovered(tuple(found), until, set_by)))
 
     async def _admit_overflow(self) -> None:
         """Say that events were dropped, and go on from there without guessing."""
@@ -412,6 +418,11 @@ class FollowUp:
         if deadline is None:
             return None
         return max(0.0, (deadline - self._now()).total_seconds())
+
+
+def _dated(call: Call, by: timedelta) -> Call:
+    steps = tuple(jump.moved(step, by) for step in call.steps)
+    return replace(jump.moved(call, by), steps=steps)
 
 
 def _beat(whole: list[str], at: datetime, tx: Connection) -> None:

@@ -74,6 +74,7 @@ class Recovered:
 
     calls: tuple[Call, ...]
     until: datetime | None = None
+    set_by: timedelta = timedelta()  #: by how much the clock had been set when they were read
 
 
 @dataclass(frozen=True, slots=True)

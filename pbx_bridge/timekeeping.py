@@ -8,6 +8,7 @@ moves the rows: they are done in the order in which they are asked for.
 import asyncio
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -27,6 +28,8 @@ from pbx_bridge.store.problem import StoreUnavailable
 LOOK_EVERY = timedelta(seconds=1)
 #: Both clocks are read within this, or again: this process may have been stopped in between.
 AT_ONCE = timedelta(milliseconds=200)
+#: Records are dated by so many of the last jumps.
+MOST_JUMPS = 20
 #: Until the next try when the database could not be written.
 STORE_PAUSE = timedelta(seconds=5)
 
@@ -67,7 +70,7 @@ class Timekeeper:
         self._elapsed = elapsed
         self._boot = this_start() if boot is None else boot
         self._even = EvenTime(*self._readings())
-        self._jump: Jump | None = None  # the last
+        self._jumps: deque[Jump] = deque(maxlen=MOST_JUMPS)
 
     def now(self) -> datetime:
         """Give the time; aware, UTC."""
@@ -78,9 +81,12 @@ class Timekeeper:
 
         It may have ended before that was set, and the PBX may go by the same clock.
         """
-        if self._jump is None or call.ended is None:
+        if call.ended is None:
             return call
-        by = self._jump.of_record(call.ended, self.now())
+        by, now = timedelta(), self.now() - sum((one.by for one in self._jumps), timedelta())
+        for jump in self._jumps:  # the first first: each by the clock as it was then
+            now += jump.by
+            by += jump.of_record(call.ended + by, now)
         return replace(moved(call, by), steps=tuple(moved(step, by) for step in call.steps))
 
     async def begin(self, db: Database) -> None:
@@ -91,9 +97,10 @@ class Timekeeper:
 
         """
         mark = self._mark()
-        self._jump, rows = await db.run(lambda tx: jumps.catch_up(tx, mark, self.now()))
-        if self._jump is not None:
-            _tell(self._jump, self.now(), rows, running=False)
+        jump, rows = await db.run(lambda tx: jumps.catch_up(tx, mark, self.now()))
+        if jump is not None:
+            self._jumps.append(jump)
+            _tell(jump, self.now(), rows, running=False)
 
     async def watch(
         self,
@@ -115,7 +122,7 @@ class Timekeeper:
             jump = Jump(at=self.now(), by=by, since=self._even.origin)
             # No pause from here until the transaction is asked for.
             self._even.follow(by)
-            self._jump = jump
+            self._jumps.append(jump)
             for told in set_by:
                 told(by)
             rows = await self._move(db, jump)

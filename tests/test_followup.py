@@ -439,6 +439,29 @@ async def test_what_waited_to_be_judged_when_the_clock_was_set_is_dated_anew(
     assert message.state is State.QUEUED
 
 
+async def test_what_records_told_before_the_clock_was_set_is_dated_anew(db: Database) -> None:
+    """There may be many, and they are judged in parts."""
+    office = Office(db)
+    found = replace(MISSED, call_id="c", began=office.now, ended=office.now, source="cel")
+
+    async def recover(_pbx: str, _since: datetime) -> list[Call]:
+        return [found]
+
+    office = Office(db, recover)
+    hour = timedelta(hours=1)
+    await office.followup._take_found(PBX, [found], None, timedelta())
+    office.followup.clock_set(hour)
+    office.now += hour
+    watch = asyncio.get_running_loop().create_task(office.followup.watch())
+    await office.followup.idle()
+    await office.followup.drain()
+    await watch
+    (message,) = await office.queued()
+    (record,) = await office.judged()
+    assert record.call.ended == office.now
+    assert message.state is State.QUEUED
+
+
 async def test_an_overflowing_inbox_is_a_gap_and_not_silence(db: Database) -> None:
     office = Office(db)
     office.followup._inbox = asyncio.Queue(1)

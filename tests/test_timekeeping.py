@@ -192,6 +192,28 @@ async def test_calls_from_records_are_dated_by_the_clock_as_it_is_set(db: Databa
     assert dated.steps[0].at == ended - HOUR
 
 
+async def test_records_from_before_two_jumps_are_dated_by_both(db: Database) -> None:
+    clocks = Clocks()
+    await clocks.keeper().begin(db)
+    began, ended = START + MINUTE, START + 2 * MINUTE
+    clocks.pass_by(10 * MINUTE)
+    clocks.wall -= HOUR
+    keeper = clocks.keeper()
+    await keeper.begin(db)
+    clocks.pass_by(MINUTE)
+    clocks.wall += 24 * HOUR
+    monkeypatch = pytest.MonkeyPatch()
+    with monkeypatch.context() as patched:
+        async with watching(keeper, db, [], patched) as followed:
+            await followed.wait()
+    journey = Journey(
+        call_id="1.1", began=began, number="+12125550142", caller_name="", line="", trunk=""
+    )
+    assert keeper.dated(journey.judged(ended)).ended == ended + 23 * HOUR
+    after = ended - HOUR + 9 * MINUTE  # it ended between the two
+    assert keeper.dated(journey.judged(after)).ended == after + 24 * HOUR
+
+
 def test_the_machine_tells_how_long_it_runs_and_which_start_that_was() -> None:
     first = since_start()
     assert timedelta() < first <= since_start()
