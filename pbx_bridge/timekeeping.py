@@ -18,7 +18,7 @@ import structlog
 
 from pbx_bridge.clock import utc_now
 from pbx_bridge.core.call import Call
-from pbx_bridge.core.jump import EvenTime, Jump, moved
+from pbx_bridge.core.jump import EvenTime, Jump
 from pbx_bridge.store import jumps
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.jumps import Mark
@@ -79,15 +79,24 @@ class Timekeeper:
     def dated(self, call: Call) -> Call:
         """Date a call from a PBX's records by the clock as it is set now.
 
-        It may have ended before that was set, and the PBX may go by the same clock.
+        It may have begun or ended before that was set, and the PBX may go by the same clock.
         """
-        if call.ended is None:
+        if not self._jumps:
             return call
-        by, now = timedelta(), self.now() - sum((one.by for one in self._jumps), timedelta())
+        return replace(
+            call,
+            began=self._dated(call.began),
+            answered_at=call.answered_at and self._dated(call.answered_at),
+            ended=call.ended and self._dated(call.ended),
+            steps=tuple(replace(step, at=self._dated(step.at)) for step in call.steps),
+        )
+
+    def _dated(self, at: datetime) -> datetime:
+        now = self.now() - sum((one.by for one in self._jumps), timedelta())
         for jump in self._jumps:  # the first first: each by the clock as it was then
             now += jump.by
-            by += jump.of_record(call.ended + by, now)
-        return replace(moved(call, by), steps=tuple(moved(step, by) for step in call.steps))
+            at += jump.of_record(at, now)
+        return at
 
     async def begin(self, db: Database) -> None:
         """Move what an earlier run left, if the clock was set meanwhile; before anybody works.

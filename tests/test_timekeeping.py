@@ -190,6 +190,9 @@ async def test_calls_from_records_are_dated_by_the_clock_as_it_is_set(db: Databa
     dated = keeper.dated(call)
     assert (dated.began, dated.ended) == (began - HOUR, ended - HOUR)
     assert dated.steps[0].at == ended - HOUR
+    # One that was in progress while the clock was set back ended after it.
+    across = keeper.dated(journey.judged(ended - HOUR))
+    assert (across.began, across.ended) == (began - HOUR, ended - HOUR)
 
 
 async def test_records_from_before_two_jumps_are_dated_by_both(db: Database) -> None:
