@@ -496,16 +496,17 @@ async def test_a_process_whose_clock_is_set_under_load(tmp_path: Path, *, nightl
         seen += _seen(service)
         going.note(service)
         await going.settle()  # by the right clock again
-    missed = going.callers.missed
+    missed, texts = going.callers.missed, going.office.texts
     waited = sorted(asked[to] - going.callers.over[to] for to in missed if to in asked)
     print(  # noqa: T201 - the figures for whoever asks for them (-s)
         f"seed {seed}: the clock set {jumps} times, {kills} of them while it was killed; "
-        f"{len(missed)} missed, {len(going.callers.answered)} answered; from the end of a call to "
+        f"{len(missed)} missed, {len(going.callers.answered)} answered; {len(going.lost())} lost, "
+        f"{len(texts - Counter(missed))} doubled or texted in vain; from the end of a call to "
         f"its text p50 {waited[len(waited) // 2]:.1f} s, at most {waited[-1]:.1f} s"
     )
     assert seen == jumps
     assert going.lost() == {}
-    assert going.office.texts == Counter(missed), going.in_vain(going.office.texts)
+    assert texts == Counter(missed), going.in_vain(texts)
     assert waited[-1] < LONGEST
     assert going.integrity() == ["ok"]
 
