@@ -201,13 +201,13 @@ class Ledger:
         if all(step.kind is not StepKind.FEED_RESTORED for step in call.steps):
             return call
         known = calls.latest(tx, one.pbx, call.call_id)
-        if known is None or known.boot != one.boot or known.call.began >= call.began:
-            return call
+        if known is None or known.boot != one.boot or known.call.began == call.began:
+            return call  # it was not seen before this run of ours
         first = known.call
         withheld = first.caller.withheld or call.caller.withheld
         call = replace(
             call,
-            began=first.began,
+            began=min(first.began, call.began),
             caller=replace(first.caller, withheld=withheld),
             line=first.line,
         )

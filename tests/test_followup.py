@@ -576,6 +576,18 @@ class TestRecords:
         assert records.asked == [dropped - ledger.WATERMARK_MARGIN]
         assert max(beats) == dropped
 
+    async def test_who_rang_while_we_were_away_has_not_hung_up_at_once(self, db: Database) -> None:
+        """Found after 20 s of ringing, they give up a moment later."""
+        office = Office(db, min_ring=timedelta(seconds=5))
+        office.names["c"] = "PJSIP/trunk-c"
+        live = replace(
+            office.live("c", state=ChannelState.RING),
+            context="from-trunk", exten="+12125550100", age=timedelta(seconds=20),
+        )  # fmt: skip
+        office.feed(ev.FeedRestored(office.now, "boot 1", (live,)))
+        office.wait(0.5).caller_hangs_up("c").gone("c")
+        assert [message.to for message in await office.queued()] == ["+12125550142"]
+
     async def test_a_call_found_in_mid_life_is_looked_up_with_its_beginning(
         self, db: Database, records: Records
     ) -> None:

@@ -8,7 +8,7 @@ An event that a phone system cannot give simply never comes.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import IntEnum
 
 #: What the Uniqueid of a call to those on call begins with, and so the Linkedid of all its legs:
@@ -262,7 +262,10 @@ class FeedLost:
 
 @dataclass(frozen=True, slots=True)
 class LiveChannel:
-    """A channel in a snapshot of the PBX. `context` and `exten` are its current ones."""
+    """A channel in a snapshot of the PBX. `context` and `exten` are its current ones.
+
+    `age` is for how long it has been there at most.
+    """
 
     channel_id: str
     linkedid: str
@@ -275,11 +278,14 @@ class LiveChannel:
     bridge_id: str
     holding: bool
     conference: bool
+    age: timedelta = timedelta()
 
 
 @dataclass(frozen=True, slots=True)
 class FeedRestored:
-    """The feed is whole again. `channels` is all that lives on the PBX at this moment.
+    """The feed is whole again from `at` on. `channels` is all that lives on the PBX soon after.
+
+    Some of what was told since `at` may be in that already.
 
     `boot` names the run of the PBX (it changes with a restart). `channels` is None where the PBX
     could not be asked: then nothing that happened in the gap can be known.

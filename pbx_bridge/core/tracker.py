@@ -743,7 +743,7 @@ class CallTracker:
             ):
                 channel.journey = Journey(
                     call_id=live.channel_id,
-                    began=at,
+                    began=at - live.age,
                     number=live.number,
                     caller_name=live.caller_name,
                     line="" if live.exten in _NO_EXTEN else live.exten,

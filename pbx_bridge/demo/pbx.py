@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pbx_bridge.ports import Clock
 from pbx_bridge.recording import Moment
@@ -27,6 +27,7 @@ class PlayedPbx:
         self._now = now
         self._started = now()
         self._channels: dict[str, dict[str, str]] = {}
+        self._born: dict[str, datetime] = {}  # when, by channel
         self._bridges: dict[str, str] = {}  # technology by id
         self._listening: set[asyncio.StreamWriter] = set()
         self._open: set[asyncio.StreamWriter] = set()
@@ -72,8 +73,10 @@ class PlayedPbx:
         match event.get("Event"):
             case "Newchannel":
                 self._channels[channel_id] = {name: event.get(name, "") for name in _OF_CHANNEL}
+                self._born[channel_id] = self._now()
             case "Hangup":
                 self._channels.pop(channel_id, None)
+                self._born.pop(channel_id, None)
             case "BridgeEnter" if channel_id in self._channels:
                 self._channels[channel_id]["BridgeId"] = event["BridgeUniqueid"]
                 self._bridges[event["BridgeUniqueid"]] = event.get("BridgeTechnology", "")
@@ -122,7 +125,12 @@ class PlayedPbx:
             case "CoreSettings":
                 return _success(action, AMIversion="11.0.0", AsteriskVersion="22.10.1")
             case "CoreShowChannels":
-                return _listing(action, "CoreShowChannel", self._channels.values())
+                ages = {one: self._now() - born for one, born in self._born.items()}
+                channels = [
+                    {**about, "Duration": _duration(ages[one])}
+                    for one, about in self._channels.items()
+                ]
+                return _listing(action, "CoreShowChannel", channels)
             case "BridgeList":
                 bridges = [
                     {"BridgeUniqueid": one, "BridgeType": "basic", "BridgeTechnology": technology}
@@ -165,6 +173,12 @@ def _success(action: Mapping[str, str], **more: str) -> str:
 
 def _error(action: Mapping[str, str], text: str) -> str:
     return _message({"Response": "Error", "ActionID": action.get("ActionID", ""), "Message": text})
+
+
+def _duration(age: timedelta) -> str:
+    """Write it as CoreShowChannels does: what is no whole second is cut off."""
+    minutes, seconds = divmod(int(age.total_seconds()), 60)
+    return f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"
 
 
 def _listing(action: Mapping[str, str], item: str, items: Iterable[Mapping[str, str]]) -> str:

@@ -827,6 +827,20 @@ class TestGaps:
         scene.wait(20).pbx_hangs_up().gone("c")
         assert scene.verdict == ("missed", "rejected")
 
+    def test_a_call_found_ringing_began_when_the_pbx_says(self) -> None:
+        """Who rang before we looked has waited for as long, however soon they give up then."""
+        scene = Scene()
+        scene.names["c"] = "PJSIP/trunk-c"
+        live = ev.LiveChannel(
+            "c", "c", "PJSIP/trunk-c", ChannelState.RING, "from-trunk", "+12125550100",
+            "+12125550142", "", "", holding=False, conference=False, age=timedelta(seconds=20),
+        )  # fmt: skip
+        scene.feed(ev.FeedRestored(START, "boot 1", (live,)))
+        scene.wait(0.5).caller_hangs_up().gone("c")
+        (call,) = scene.ended
+        assert call.disposition.value == "missed"
+        assert call.began == START - timedelta(seconds=20)
+
     def test_a_call_found_up_is_not_judged(self) -> None:
         scene = Scene()
         live = ev.LiveChannel(

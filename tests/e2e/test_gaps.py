@@ -10,10 +10,12 @@ import contextlib
 import signal
 import time
 from collections.abc import AsyncIterator, Collection
+from datetime import timedelta
 
 import pytest
 import pytest_asyncio
 
+from pbx_bridge.clock import utc_now
 from pbx_bridge.core.call import Disposition, Reason
 from pbx_bridge.store.calls import CallRecord
 
@@ -326,6 +328,23 @@ async def test_row_76_service_restarted_while_it_rings(office: Office, how: sign
         record = await watch.only_record_of(call)
         assert record.call.line == FORWARD
         await watch.searched()
+        await watch.texts_once(call)
+
+
+async def test_row_76_rang_before_the_service_was_there(office: Office) -> None:
+    """The PBX says for how long: who gives up just then has not hung up at once."""
+    async with watching(office.asterisk, records=NOTHING) as watch:
+        await watch.stop(signal.SIGTERM)
+        await office.mobile()
+        call = await office.place(FORWARD, ring=15000)
+        await rings(office, call)
+        rang = utc_now()
+        await watch.service.start()
+        assert call.sipp.process.returncode is None, "it no longer rings: this test came too late"
+        await call.ended()
+        assert (await watch.service.judged(call))[::2] == ("missed", True)
+        record = await watch.only_record_of(call)
+        assert rang - timedelta(seconds=3) < record.call.began < rang + timedelta(seconds=1)
         await watch.texts_once(call)
 
 

@@ -6,6 +6,7 @@ the tracker takes them in any order.
 """
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 
 from pbx_bridge.core.events import LiveChannel
 from pbx_bridge.sources.ami.link import Link
@@ -15,6 +16,10 @@ Headers = Mapping[str, str]
 
 #: The channel on which Asterisk handles texts: no call, and once there, it stays.
 _NO_CALL = "Message/"
+#: Of an hour, a minute and a second.
+_SECONDS = (3600, 60, 1)
+#: No call is older; a number beyond all time would be an error.
+_OLDEST = timedelta(days=365)
 
 
 async def take(link: Link, timeout: float) -> tuple[LiveChannel, ...]:  # noqa: ASYNC109
@@ -70,4 +75,14 @@ def _live(channel: Headers, bridge: Headers | None) -> LiveChannel:
         holding=bridge is not None
         and is_holding(bridge.get("BridgeType", ""), bridge.get("BridgeTechnology", "")),
         conference=bridge is not None and bridge.get("BridgeCreator", "") == "ConfBridge",
+        age=_age(channel.get("Duration", "")),
     )
+
+
+def _age(duration: str) -> timedelta:
+    """Read `00:01:30`: the PBX cuts off what is no whole second, so it may be one more."""
+    parts = duration.split(":")
+    if len(parts) != len(_SECONDS):
+        return timedelta()
+    seconds = sum(whole(part) * each for part, each in zip(parts, _SECONDS, strict=True))
+    return min(timedelta(seconds=seconds + 1), _OLDEST)

@@ -236,6 +236,7 @@ class AmiSource(Source, Pbx):
     async def _resynchronise(self, link: Link) -> None:
         """Take stock before any event counts; what comes meanwhile waits its turn."""
         timeout = self._access.answer_timeout.total_seconds()
+        at = self._now()  # whatever is told from here on counts
         boot, channels = "", None
         try:
             boot = await snapshot.boot_of(link, timeout)
@@ -247,7 +248,7 @@ class AmiSource(Source, Pbx):
             )
         held, self._held = self._held or [], None
         self._connects += 1
-        self._emit(ev.FeedRestored(self._now(), boot, channels))
+        self._emit(ev.FeedRestored(at, boot, channels))
         for event in held:
             self._emit(event)
         for channel in channels or ():

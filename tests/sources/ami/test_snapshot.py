@@ -1,6 +1,7 @@
 """What lives on the PBX, as the tracker needs it."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -22,6 +23,7 @@ CALLER: Headers = {
     "Uniqueid": "1764000000.1",
     "Linkedid": "1764000000.1",
     "BridgeId": "b1",
+    "Duration": "01:02:03",
 }
 LIVE = LiveChannel(
     channel_id="1764000000.1",
@@ -35,6 +37,7 @@ LIVE = LiveChannel(
     bridge_id="b1",
     holding=False,
     conference=False,
+    age=timedelta(hours=1, minutes=2, seconds=4),  # seconds are cut off
 )
 
 
@@ -52,6 +55,20 @@ async def taken(ami: FakeAmi) -> tuple[LiveChannel, ...]:
 
 async def test_a_live_channel_is_told_with_all_that_events_would_have_told() -> None:
     assert await taken(FakeAmi(channels=[CALLER], bridges=[bridge()])) == (LIVE,)
+
+
+@pytest.mark.parametrize(
+    ("duration", "seconds"),
+    [
+        ("00:00:00", 1), ("100:00:59", 360_060), ("", 0), ("20", 0), ("a:b:c", 1),
+        ("999999999:00:00", 365 * 86_400),
+    ],
+)  # fmt: skip
+async def test_the_age_is_never_told_too_low_nor_beyond_all_time(
+    duration: str, seconds: int
+) -> None:
+    (live,) = await taken(FakeAmi(channels=[{**CALLER, "Duration": duration}]))
+    assert live.age == timedelta(seconds=seconds)
 
 
 async def test_an_idle_pbx_has_nothing_alive() -> None:

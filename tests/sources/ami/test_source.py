@@ -86,8 +86,10 @@ async def test_the_snapshot_comes_before_events_that_arrived_during_it() -> None
         restored = await watch.restored()
         assert restored.channels is not None
         assert [channel.channel_id for channel in restored.channels] == ["9"]
-        assert isinstance(await watch.next(), ev.ChannelCreated)
-        assert isinstance(await watch.next(), ev.ChannelHungUp)
+        created, hung_up = await watch.next(), await watch.next()
+    assert isinstance(created, ev.ChannelCreated)
+    assert isinstance(hung_up, ev.ChannelHungUp)
+    assert restored.at <= created.at <= hung_up.at, "a call would have ended before it began"
 
 
 async def test_a_snapshot_tells_bridges_and_who_is_held() -> None:
