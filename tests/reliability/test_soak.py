@@ -60,7 +60,7 @@ async def test_whatever_goes_wrong_for_an_hour_each_missed_caller_is_texted_once
     assert going.lost() == {}
     assert going.in_vain(sent) == {}
     assert sent == Counter(going.callers.missed)
-    assert {text.state for text in going.texts().values()} == {State.ACCEPTED}
+    assert {text.state for text in going.texts().values()} <= {State.ACCEPTED, State.DELIVERED}
     assert going.integrity() == ["ok"]
     for _, kilobytes, descriptors in wet.drift():
         assert kilobytes < MOST_KILOBYTES
