@@ -81,8 +81,9 @@ class Load:
             for caller in callers:
                 await caller.wait(self.calls / self.rate + PATIENCE)
             self.took = time.monotonic() - began
+            # In threads: the gateway is in this process, and would answer nobody meanwhile.
             halves = [
-                seen(caller.briefly(), who)
+                await asyncio.to_thread(_seen_by, caller, who)
                 for caller, who in zip(callers, (missed, talked), strict=True)
             ]
             self.seen = Seen(
@@ -158,6 +159,10 @@ class Load:
                 f"before, {after.rss:.1f} after, {after.peak:.1f} at most"
             )
         return "\n".join(lines)
+
+
+def _seen_by(sipp: Sipp, who: Sequence[str]) -> Seen:
+    return seen(sipp.briefly(), who)
 
 
 def spread(seconds: Sequence[float]) -> str:
