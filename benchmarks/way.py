@@ -29,12 +29,18 @@ from pbx_bridge import ports
 from pbx_bridge.clock import utc_now
 from pbx_bridge.config import load
 from pbx_bridge.config.limits import BurstSettings
-from pbx_bridge.core.delivery import Absent, Accepted, LookupResult, Message, SendResult
+from pbx_bridge.core.delivery import (
+    Absent,
+    Accepted,
+    Capabilities,
+    LookupResult,
+    Message,
+    SendResult,
+)
 from pbx_bridge.core.limits import Limits
 from pbx_bridge.core.office import Rules
 from pbx_bridge.core.tracker import CallTracker, Inbound
 from pbx_bridge.followup import FollowUp
-from pbx_bridge.ports import Capabilities
 from pbx_bridge.sender import Sender
 from pbx_bridge.store.db import Database
 from tests.busy import recorded, told
