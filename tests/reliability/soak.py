@@ -98,7 +98,6 @@ class Soak:
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
         sampling = loop.create_task(self._sample())
-        delivering = loop.create_task(self._deliver())
         kinds: list[Callable[[], Awaitable[None]]] = []
         try:
             while loop.time() < end:
@@ -113,12 +112,10 @@ class Soak:
                 await asyncio.sleep(self._seconds(20, 80))
                 assert self.service.runs, self.service.raw[-20:]
         finally:
-            for task in (sampling, delivering):
-                task.cancel()
-            await asyncio.wait([sampling, delivering])
-        for task in (sampling, delivering):
-            if not task.cancelled():
-                task.result()
+            sampling.cancel()
+            await asyncio.wait([sampling])
+        if not sampling.cancelled():
+            sampling.result()
 
     def _kinds(self) -> list[Callable[[], Awaitable[None]]]:
         return [
@@ -136,20 +133,6 @@ class Soak:
             with suppress(FileNotFoundError, ProcessLookupError, KeyError):  # it is being killed
                 self.lives[-1].append(sample(self.service.pid))
             await asyncio.sleep(max(1.0, 10 * self.scale))
-
-    async def _deliver(self) -> None:
-        """Have what the gateway took delivered and charged, as Twilio does within seconds.
-
-        It is asked about a text, again and again, until it says what became of it.
-        """
-        reply = self.storm.office.server.reply
-        assert isinstance(reply, FakeTwilio)
-        delivered = 0
-        while True:
-            await asyncio.sleep(1)
-            for message in reply.messages[delivered:]:
-                message |= {"status": "delivered", "price": "-0.00790"}
-            delivered = len(reply.messages)
 
     async def _weather(self, kind: str, least: float, most: float) -> None:
         self.weather.now = kind
