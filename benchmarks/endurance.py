@@ -19,18 +19,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import structlog
-from sqlalchemy import Connection
 
 from benchmarks.memory import START, rss
-from benchmarks.rows import A_DAY
+from benchmarks.rows import A_DAY, settled, unbounded
 from pbx_bridge.config import defaults
-from pbx_bridge.config.limits import BurstSettings
-from pbx_bridge.core.delivery import Accepted, State, Step
 from pbx_bridge.core.events import CallEvent
-from pbx_bridge.core.limits import Limits
 from pbx_bridge.core.tracker import CallTracker, Inbound
 from pbx_bridge.followup import FollowUp
 from pbx_bridge.store import outbox
@@ -76,10 +71,7 @@ async def main() -> None:
 
 
 async def _endure(path: Path, calls: int, at_once: int, say: int) -> None:
-    rules = replace(
-        defaults(), shadow=False, quiet=None, max_per_hour=10**9, max_per_day=10**9,
-        limits=Limits(), burst=BurstSettings(floor=10**9, strangers_floor=10**9).rules(),
-    )  # fmt: skip
+    rules = unbounded(defaults())
     clock, keys, texts, taken = Clock(), count(), 0, Taken()
     missed = next(one for one in recorded() if not one.answered)
     spoken = next(one for one in recorded() if one.answered)
@@ -89,13 +81,6 @@ async def _endure(path: Path, calls: int, at_once: int, say: int) -> None:
             db, {"office": tracker}, rules, now=clock.now, new_key=lambda: f"key-{next(keys)}",
             wake=lambda: None,
         )  # fmt: skip
-
-        def settled(tx: Connection, rows: Any) -> None:
-            for row in rows:
-                done = Step(State.ACCEPTED, None, "")
-                outbox.settle_attempt(
-                    tx, row.message_id, done, Accepted(row.key), now=clock.at, seconds=0.1
-                )
 
         began = time.perf_counter()
         for n in range(at_once, calls + 1, at_once):
@@ -112,7 +97,7 @@ async def _endure(path: Path, calls: int, at_once: int, say: int) -> None:
             while rows := await db.run(
                 lambda tx: outbox.claim_due(tx, clock.at, CLAIMED_AT_ONCE, followup.recheck)
             ):
-                await db.run(lambda tx, rows=rows: settled(tx, rows))  # type: ignore[misc]
+                await db.run(lambda tx, rows=rows: settled(tx, rows, clock.at))  # type: ignore[misc]
                 texts += len(rows)
             taken.claim.append((time.perf_counter() - second) * 1000)
             if n % say == 0:

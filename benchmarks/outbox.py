@@ -13,7 +13,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Collection
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Self
@@ -21,6 +20,7 @@ from typing import Self
 import structlog
 from sqlalchemy import Connection
 
+from benchmarks.rows import unbounded
 from pbx_bridge import ports
 from pbx_bridge.clock import utc_now
 from pbx_bridge.config import defaults
@@ -33,7 +33,6 @@ from pbx_bridge.core.delivery import (
     Purpose,
     SendResult,
 )
-from pbx_bridge.core.limits import Limits
 from pbx_bridge.ledger import Ledger
 from pbx_bridge.sender import Sender
 from pbx_bridge.store import messages as stored_messages
@@ -106,11 +105,7 @@ async def run(messages: int, concurrency: int, recheck: Recheck | None) -> float
 async def main() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     most = int(sys.argv[1]) if len(sys.argv) > 1 else 5000
-    # At any hour, and however many: a text that is put off would never be sent here.
-    rules = replace(
-        defaults(), shadow=False, quiet=None, max_per_hour=10**9, max_per_day=10**9,
-        limits=Limits(),
-    )  # fmt: skip
+    rules = unbounded(defaults())  # a text that is put off would never be sent here
     ledger = Ledger(rules, lambda: "", has_records=False)
     for name, messages, concurrency, recheck in (
         ("one by one", most // 5, 1, None),

@@ -24,11 +24,10 @@ from typing import Any, Self
 import structlog
 from sqlalchemy import Connection
 
-from benchmarks.rows import CONFIG
+from benchmarks.rows import CONFIG, unbounded
 from pbx_bridge import ports
 from pbx_bridge.clock import utc_now
 from pbx_bridge.config import load
-from pbx_bridge.config.limits import BurstSettings
 from pbx_bridge.core.delivery import (
     Absent,
     Accepted,
@@ -37,7 +36,6 @@ from pbx_bridge.core.delivery import (
     Message,
     SendResult,
 )
-from pbx_bridge.core.limits import Limits
 from pbx_bridge.core.office import Rules
 from pbx_bridge.core.tracker import CallTracker, Inbound
 from pbx_bridge.followup import FollowUp
@@ -117,10 +115,7 @@ def _noted(db: Database, marks: Marks) -> None:
 def _rules(folder: Path) -> Rules:
     config = folder / "pbx-bridge.toml"
     config.write_text(CONFIG.format(path=folder / "unused.db") + AT_ONCE, encoding="utf-8")
-    return replace(
-        load(config).rules(), quiet=None, max_per_hour=10**9, max_per_day=10**9,
-        limits=Limits(), burst=BurstSettings(floor=10**9, strangers_floor=10**9).rules(),
-    )  # fmt: skip
+    return unbounded(load(config).rules())
 
 
 async def measure(folder: Path, calls: int) -> Marks:

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import re
-import shutil
 import signal
 import socket
 import sqlite3
@@ -28,6 +27,7 @@ from pbx_bridge.store.db import Database
 from tests.contacts.addressbook import PASSWORD, USER, Server, card
 from tests.gateways.fakes import TOKEN, Behaviour, FakeTwilio, Request, Told, answer
 from tests.service import ROOT, Office, Service, office, pbx, until
+from tests.store.disk import tiny_disk
 from tests.web import door
 
 
@@ -543,18 +543,8 @@ async def test_a_bug_while_sending_ends_the_process_and_loses_nothing(place: Off
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Mount a disk of two megabytes."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount, umount = shutil.which("mount"), shutil.which("umount")
-    if mount is None or umount is None:
-        pytest.skip("no mount command: a full disk cannot be tried here")
-    command = [mount, "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
-    made = subprocess.run(command, capture_output=True, check=False, text=True)  # noqa: S603
-    if made.returncode:
-        pytest.skip(f"a full disk cannot be tried here: {made.stderr.strip()}")
-    yield folder
-    subprocess.run([umount, "-l", str(folder)], check=True)  # noqa: S603
+    with tiny_disk(tmp_path / "disk") as folder:
+        yield folder
 
 
 async def test_a_full_disk_delays_and_loses_nothing(place: Office, small_disk: Path) -> None:

@@ -58,7 +58,6 @@ class Sample(NamedTuple):
 
     kilobytes: int  #: resident
     descriptors: int
-    threads: int
 
 
 def sample(pid: int) -> Sample:
@@ -67,7 +66,6 @@ def sample(pid: int) -> Sample:
     return Sample(
         int(lines["VmRSS"].split()[0]),
         len(list(Path(f"/proc/{pid}/fd").iterdir())),
-        int(lines["Threads"]),
     )
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from tests.reliability.storm import PATIENCE, Storm, seed_of, storm
 from tests.service import Service, until
+from tests.store.disk import tiny_disk
 
 _WRITES = "pwrite64,write,ftruncate,fallocate,fdatasync,fsync"
 
@@ -112,17 +113,6 @@ async def test_started_on_a_read_only_disk_it_says_so_and_ends_and_later_loses_n
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Mount a disk of 64 megabytes, which can be made read-only."""
-    mount, umount = shutil.which("mount"), shutil.which("umount")
-    assert mount
-    assert umount
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    made = subprocess.run(  # noqa: S603
-        [mount, "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)],
-        capture_output=True, check=False, text=True,
-    )  # fmt: skip
-    if made.returncode:
-        pytest.skip(f"no disk can be mounted here: {made.stderr.strip()}")
-    yield folder
-    subprocess.run([umount, "-l", str(folder)], check=True)  # noqa: S603
+    """Give a disk with room for a storm, which can be made read-only."""
+    with tiny_disk(tmp_path / "disk", megabytes=64) as folder:
+        yield folder

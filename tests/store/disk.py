@@ -10,13 +10,13 @@ import pytest
 
 
 @contextmanager
-def tiny_disk(folder: Path) -> Iterator[Path]:
-    """Mount a disk of two megabytes; skip the test where that is not allowed."""
+def tiny_disk(folder: Path, megabytes: int = 2) -> Iterator[Path]:
+    """Mount a disk of a few megabytes; skip the test where that is not allowed."""
     folder.mkdir()
     if os.geteuid() != 0:
         pytest.skip("only root can mount a small disk")
     mounted = subprocess.run(  # noqa: S603
-        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)],  # noqa: S607
+        ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)],  # noqa: S607
         check=False,
         capture_output=True,
     )
@@ -25,4 +25,4 @@ def tiny_disk(folder: Path) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        subprocess.run(["umount", str(folder)], check=True)  # noqa: S603, S607
+        subprocess.run(["umount", "-l", str(folder)], check=True)  # noqa: S603, S607
