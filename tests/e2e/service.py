@@ -323,6 +323,15 @@ class RunningService:
         assert line is not None
         return line
 
+    async def watches(self) -> None:
+        """Wait until it is back at a PBX that was away."""
+
+        def back() -> bool:
+            told = [line["event"] for line in self.log if line["event"] in {"pbx_up", "pbx_down"}]
+            return told[-1:] == ["pbx_up"]
+
+        await self._until(back, "it does not watch", 60)
+
     def report(self, lines: int = 40) -> str:
         """The end of its log, for a failing test."""
         return "--- service\n" + "\n".join(json.dumps(line) for line in self.log[-lines:])
