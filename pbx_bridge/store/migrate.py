@@ -8,11 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, column, inspect, select, table
 
 from pbx_bridge.store import backup
 from pbx_bridge.store.problem import StoreProblem
@@ -20,6 +16,9 @@ from pbx_bridge.store.problem import StoreProblem
 MIGRATIONS = Path(__file__).parent / "migrations"
 #: Seconds between two lines of the log while a migration runs.
 TELL_EVERY = 5.0
+
+#: Where Alembic writes down how far a file is.
+_VERSION = table("alembic_version", column("version_num"))
 
 log = structlog.get_logger()
 
@@ -34,14 +33,12 @@ def upgrade(tx: Connection, path: Path, backups: Path) -> None:
     if (step := pending(tx, path, backups)) is None:
         return
     if step.present is None:
-        command.upgrade(_config(tx), "head")
+        _run(tx, told=False)
         return
     log.info("migrating", path=str(path), tables=step.present, to=step.head)
     began = time.monotonic()
     with _still_told(tx, began):
-        config = _config(tx)
-        config.attributes["told"] = True
-        command.upgrade(config, "head")
+        _run(tx, told=True)
     log.info("migrated", tables=step.head, seconds=round(time.monotonic() - began, 1))
 
 
@@ -60,9 +57,8 @@ def pending(tx: Connection, path: Path, backups: Path) -> Pending | None:
         StoreProblem: the file is of a newer version, or another program's.
 
     """
-    script = ScriptDirectory.from_config(_config(tx))
-    head = script.get_current_head()
-    if (current := _revision(tx, script, path, backups)) == head or head is None:
+    head = known_revisions()[-1]
+    if (current := _revision(tx, path, backups)) == head:
         return None
     if current is None and inspect(tx).get_table_names():
         raise StoreProblem(
@@ -78,9 +74,8 @@ def require_current(tx: Connection, path: Path, backups: Path) -> None:
         StoreProblem: it is older, newer, or another program's.
 
     """
-    script = ScriptDirectory.from_config(_config(tx))
-    current = _revision(tx, script, path, backups)
-    if current != script.get_current_head():
+    current = _revision(tx, path, backups)
+    if current != known_revisions()[-1]:
         raise StoreProblem(
             f"{path} is not of this version (it is {current or 'no database of ours'}): start the "
             "service of this version once, which migrates it"
@@ -89,8 +84,8 @@ def require_current(tx: Connection, path: Path, backups: Path) -> None:
 
 def known_revisions() -> list[str]:
     """Give the revisions of the tables that this version can open or migrate, the first first."""
-    script = ScriptDirectory(str(MIGRATIONS))
-    return [revision.revision for revision in script.walk_revisions()][::-1]
+    files = (MIGRATIONS / "versions").glob("v*.py")
+    return sorted(file.stem.partition("_")[0].removeprefix("v") for file in files)
 
 
 @contextmanager
@@ -114,17 +109,24 @@ def _still_told(tx: Connection, began: float) -> Iterator[None]:
         driver.set_progress_handler(None, 0)
 
 
-def _config(tx: Connection) -> Config:
+def _run(tx: Connection, *, told: bool) -> None:
+    # Nearly every start has nothing to migrate, and Alembic takes 10 MB of memory.
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = tx
-    return config
+    config.attributes["told"] = told
+    command.upgrade(config, "head")
 
 
-def _revision(tx: Connection, script: ScriptDirectory, path: Path, backups: Path) -> str | None:
-    current = MigrationContext.configure(tx).get_current_revision()
-    known = {revision.revision for revision in script.walk_revisions()}
+def _revision(tx: Connection, path: Path, backups: Path) -> str | None:
+    current = None
+    if inspect(tx).has_table(_VERSION.name):
+        current = tx.execute(select(_VERSION.c.version_num)).scalar()
+    known = known_revisions()
     if current is not None and current not in known:
         before = [copy for copy in backup.in_folder(backups, path) if copy.revision in known]
         put_back = (
