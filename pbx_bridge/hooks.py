@@ -2,7 +2,8 @@
 
 Only paths of configured gateways exist, and that of a booking tool. A request is limited in size,
 time and number, must be signed, and is answered once its news are on the disk, or soon with 503,
-after which the provider tells them again; the same twice does no harm.
+after which most providers tell them again (the same twice does no harm) and the others, as Twilio,
+are asked now and then for what they could not tell.
 """
 
 import asyncio

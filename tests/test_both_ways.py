@@ -207,6 +207,25 @@ async def test_behind_nat_replies_and_receipts_are_asked_for(way: Way) -> None:
     assert await service.stops() == 0
 
 
+async def test_a_reply_whose_webhook_found_nobody_is_asked_for_and_obeyed(way: Way) -> None:
+    """Twilio tells a message once: who is down at that moment is told nothing."""
+    service = await way.place.start_watching()
+    caller, _ = await way.missed(service)
+    assert await way.writes(caller, "Who is this?", str(way.twilio.receive()["sid"])) == 200
+    assert await service.stops() == 0
+    way.twilio.receive(**{"from": caller, "body": "STOP"})
+    service = await way.place.start_watching()
+
+    async def opted_out() -> bool:
+        async with Database.read_only(way.place.folder / "bridge.db") as db:
+            return await db.read(lambda tx: consents.opted_out(tx, caller)) is not None
+
+    await until(opted_out)
+    # What the webhook told, too, is listed as well, and counts once.
+    assert [reply.body for reply in await way.replies()] == ["STOP", "Who is this?"]
+    assert await service.stops() == 0
+
+
 async def test_when_the_first_gateway_is_down_the_next_sends_and_staff_can_see_it(way: Way) -> None:
     dead = f'type = "http"\nurl = "http://127.0.0.1:{free_port()}"\nform = {{ To = "{{to}}" }}'
     way.configure(f"[gateways.dead]\n{dead}\n")

@@ -96,6 +96,7 @@ class Poller:
 
     opened: Client
     number: str | None  #: None with a messaging service, which has many
+    service: str | None = None  #: replies to others of the account are none of ours
     every: float  #: seconds
     now: Clock
     name: str  #: of the gateway, for the log
@@ -132,8 +133,8 @@ class Poller:
         found: list[News] = []
         for message in listed:
             mark = _Told(message.date_created, message.status or "", _cost(message))
-            if message.sid in told:
-                continue  # to ourselves, it is in both lists
+            if message.sid in told or self._is_anothers(message):
+                continue  # what is to ourselves is in both lists
             told[message.sid] = mark
             if mark != self._told.get(message.sid):
                 found += _news(message)
@@ -145,6 +146,13 @@ class Poller:
             await cursor.put(reached.written())
             self._kept = reached
         return reached
+
+    def _is_anothers(self, message: MessageInstance) -> bool:
+        return (
+            self.service is not None
+            and message.direction == "inbound"
+            and message.messaging_service_sid != self.service
+        )
 
     async def _listed(self, place: Place) -> list[MessageInstance]:
         """List what may have news, oldest first."""

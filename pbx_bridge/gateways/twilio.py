@@ -52,6 +52,10 @@ CLOCK_SKEW = timedelta(hours=25)
 TRIAL = "Sent from your Twilio trial account - "
 
 TIMEOUT_STATUS = 408
+#: Seconds between two looks for what webhooks could not tell. "An error is logged and nothing more
+#: is done", says Twilio of a message whose webhook fails: by default it tries again only where it
+#: could not connect, and once (webhooks-connection-overrides: `rc` 1, `rp` ct).
+CATCH_UP_SECONDS = 300.0
 
 
 class Settings(BaseModel):
@@ -71,11 +75,13 @@ class Settings(BaseModel):
         description="the secret of the shared key with which a Webhook Rule has Twilio sign",
         examples=['{ file = "/etc/pbx-bridge/twilio-webhook-secret" }'],
     )
-    poll_seconds: float = Field(
-        default=0.0,
+    poll_seconds: float | None = Field(
+        default=None,
         le=3600,
         allow_inf_nan=False,
-        description="how often to ask Twilio for replies and receipts, in seconds; 0 is never",
+        description="how often to ask Twilio for replies and receipts, in seconds; 0 is never. If "
+        "it is not set, every 5 minutes where Twilio calls us, as a call that failed is not "
+        "repeated; else never",
         examples=[10.0],
     )
     handles_optout: bool = Field(
@@ -96,7 +102,7 @@ class Settings(BaseModel):
             )
         if (self.from_number is None) == (self.messaging_service_sid is None):
             raise ValueError("give either from_number or messaging_service_sid")
-        if self.poll_seconds != 0 and self.poll_seconds < 1:
+        if self.poll_seconds is not None and self.poll_seconds != 0 and self.poll_seconds < 1:
             raise ValueError("poll_seconds is too small; 0 for never, or at least 1")
         return self
 
@@ -138,8 +144,15 @@ class Gateway(ports.Gateway, ports.Listens, ports.ReceivesHooks):
         self._client: Client | None = None
 
     @property
+    def _every(self) -> float:
+        """Seconds between two questions for what came; 0 for never."""
+        if self.settings.poll_seconds is not None:
+            return self.settings.poll_seconds
+        return CATCH_UP_SECONDS if self._hook_url else 0.0
+
+    @property
     def _polls(self) -> bool:
-        return self.settings.poll_seconds > 0
+        return self._every > 0
 
     async def __aenter__(self) -> Self:
         self._session = _web.session()
@@ -219,13 +232,15 @@ class Gateway(ports.Gateway, ports.Listens, ports.ReceivesHooks):
         return f"Twilio account {quoted(account.friendly_name or '')!r} is active" + (self._hears())
 
     async def listen(self, tell: ports.Tell, cursor: ports.Cursor) -> None:
-        """Ask for replies and receipts, if that is configured; else wait for ever."""
+        """Ask for replies and receipts, or for what webhooks could not tell; else wait for ever."""
         if not self._polls:
             await asyncio.get_running_loop().create_future()
         await Poller(
             opened=self._open(),
             number=self.settings.from_number,
-            every=self.settings.poll_seconds,
+            # Its webhook names those of this service only, so what it missed is of this one, too.
+            service=self.settings.messaging_service_sid if self._hook_url else None,
+            every=self._every,
             now=self._around.now,
             name=self._around.name,
         ).run(tell, cursor)

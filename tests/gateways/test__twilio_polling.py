@@ -84,15 +84,18 @@ class Office:
 async def polling(
     fake: FakeTwilio,
     cursor: Kept | None = None,
+    *,
     number: str | None = NUMBER,
     at: datetime | None = None,
     tell: Callable[[Sequence[News]], Awaitable[None]] | None = None,
+    service: str | None = None,
 ) -> AsyncIterator[Office]:
     office = Office(fake, cursor or Kept(), at=at)
     async with Told(fake).running() as server, _web.session() as session:
         poller = Poller(
             opened=api.client(session, ACCOUNT, (ACCOUNT, TOKEN), server.url),
             number=number,
+            service=service,
             every=10,
             now=office.now,
             name="sms",
@@ -222,6 +225,17 @@ async def test_with_a_messaging_service_one_question_serves_both(fake: FakeTwili
     assert office.bodies() == ["to one of many numbers"]
     sid = str(gone["sid"])
     assert office.receipts() == [Receipt(state=State.DELIVERED, gateway_ref=sid, price=PRICE)]
+
+
+async def test_under_webhooks_replies_to_other_services_of_the_account_are_none_of_ours(
+    fake: FakeTwilio,
+) -> None:
+    async with polling(fake, number=None, service="MGours") as office:
+        await office.first()
+        for one in ("MGours", "MGtheirs", None):
+            fake.receive(body=f"to {one}", messaging_service_sid=one)
+        await office.again()
+    assert office.bodies() == ["to MGours"]
 
 
 async def test_a_text_to_ourselves_is_told_from_both_ends(fake: FakeTwilio) -> None:

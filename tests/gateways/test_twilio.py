@@ -126,12 +126,13 @@ async def test_twilio_is_not_asked_to_report_what_nobody_could_prove(server: Tol
     ("changes", "around", "heard", "priced"),
     [
         ({}, ALONE, False, False),
-        ({}, HOOKED, True, False),
+        ({}, HOOKED, True, True),
+        ({"poll_seconds": 0}, HOOKED, True, False),
         ({"poll_seconds": 10}, ALONE, True, True),
         ({"poll_seconds": 10}, HOOKED, True, True),
         (WITH_KEY, HOOKED, False, False),
-        (WITH_KEY | {"auth_token": "t"}, HOOKED, True, False),
-        (WITH_KEY | {"webhook_secret": "s"}, HOOKED, True, False),
+        (WITH_KEY | {"auth_token": "t"}, HOOKED, True, True),
+        (WITH_KEY | {"webhook_secret": "s"}, HOOKED, True, True),
         (WITH_KEY | {"poll_seconds": 1}, HOOKED, True, True),
     ],
 )
@@ -179,7 +180,12 @@ async def test_without_polling_listening_waits_and_asks_nothing(
     assert server.requests == []
 
 
-async def test_with_polling_a_reply_is_heard(fake: FakeTwilio, server: Told) -> None:
+@pytest.mark.parametrize(
+    ("changes", "around"), [({"poll_seconds": 60}, ALONE), ({}, HOOKED)], ids=["polling", "hooks"]
+)
+async def test_a_reply_that_no_webhook_told_is_heard(
+    fake: FakeTwilio, server: Told, changes: dict[str, Any], around: Surroundings
+) -> None:
     fake.receive(body="Hello?")
     heard: asyncio.Queue[object] = asyncio.Queue()
 
@@ -187,7 +193,7 @@ async def test_with_polling_a_reply_is_heard(fake: FakeTwilio, server: Told) -> 
         for one in news:
             heard.put_nowait(one)
 
-    async with Gateway(settings(base_url=server.url, poll_seconds=60)) as gateway:
+    async with Gateway(settings(base_url=server.url, **changes), around) as gateway:
         listening = asyncio.get_running_loop().create_task(gateway.listen(tell, Kept()))
         found = await asyncio.wait_for(heard.get(), 5)
         listening.cancel()
