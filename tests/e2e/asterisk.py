@@ -296,6 +296,15 @@ class Asterisk:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def crash(self) -> str:
+        """How it ended by itself, in words; empty while it runs, and if we ended it."""
+        code = None if self._process is None else self._process.returncode
+        if code is None:
+            return ""
+        how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+        return f"Asterisk {self.version} ended by itself, {how}"
+
     # ---------------------------------------------------------------- life
 
     async def start(self) -> None:

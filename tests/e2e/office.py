@@ -346,7 +346,7 @@ class Office:
         for bot in self._bots:
             bot.close()
         await self.sipp.kill_all()
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(TimeoutError, ConnectionError):  # the latter if the PBX crashed
             await self.control.action(Action="Hangup", Channel="/.*/")  # after a failed test
             await self.quiet(5)
 
