@@ -792,10 +792,11 @@ async def test_tls_trusts_its_own_authority_only(tmp_path: Path) -> None:
 async def test_the_check_says_whether_the_modem_is_there(
     broker: Mosquitto, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mqtt, "PRESENCE_SECONDS", SHORT)
     gateway = built(broker.port)
     where = f"the broker at 127.0.0.1:{broker.port} takes us"
+    monkeypatch.setattr(mqtt, "PRESENCE_SECONDS", SHORT)
     assert await gateway.check() == f"{where}; sms2mqtt/connected says nothing of the modem"
+    monkeypatch.setattr(mqtt, "PRESENCE_SECONDS", 30)  # what the broker has comes at once
     modem = Sms2mqtt(broker.port)
     async with modem.running():
         assert await gateway.check() == f"{where}; the modem is online"
