@@ -24,6 +24,7 @@ from .service import RunningService
 
 VERSIONS = ("22", "16")
 _skipped: dict[str, str] = {}
+_running: list[Asterisk] = []
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -53,6 +54,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:  # one event loop, as Asterisk lives through the session
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+            item.add_marker(pytest.mark.flaky(reruns=1, condition=_pbx_crashed))
+
+
+def _pbx_crashed() -> bool:
+    """Tell whether a PBX died of itself, which fails a test that is none of it; it is told.
+
+    Asterisk 16 may, where somebody hangs up on an attended transfer that has just begun:
+    https://github.com/asterisk/asterisk/issues/768, mended in later versions only.
+    """
+    return any(one.crash for one in _running)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -91,10 +102,12 @@ async def one_asterisk(
     except NoTestBed as why:
         _skipped[version] = str(why)
         pytest.skip(str(why))
+    _running.append(server)
     try:
         await server.start()
         yield server
     finally:
+        _running.remove(server)
         await server.stop()
 
 
@@ -127,7 +140,7 @@ async def office(request: pytest.FixtureRequest, asterisk: Asterisk) -> AsyncIte
     finally:
         if request.node.stash.get(FAILED, False):
             print(place.sipp.report())  # noqa: T201 - pytest shows it with the failure
-            print(asterisk.tail())  # noqa: T201
+            print(asterisk.crash, asterisk.tail(), sep="\n")  # noqa: T201
         await place.close()
         for recorder in {control, place.control, *recorders}:  # it has a new one after a restart
             await recorder.close()
