@@ -47,6 +47,14 @@ class Pbx(Protocol):
 
         """
 
+    async def items(self, action: Mapping[str, str]) -> Sequence[Mapping[str, str]]:
+        """Do one AMI action that is answered by a list, and give the headers of its items.
+
+        Raises:
+            PbxRefused, PbxUnreachable, PbxSilent: as `act`.
+
+        """
+
     def hear(self, event: str, listener: Callable[[Mapping[str, str]], None]) -> None:
         """Have `listener` called with the headers of every such event, from now on.
 

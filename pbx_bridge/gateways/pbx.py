@@ -5,17 +5,16 @@ it into an SMS (`pjsip:…`), or a modem of chan_quectel (`mobile:…`). Asteris
 handed the text over, not when anybody took it. `dongle` is chan_dongle's DongleSendSMS, which gives
 our key back in its delivery reports (read in wdoekes/asterisk-chan-dongle around 2bd3fc2).
 
-What comes in is raised by a few lines of dialplan as a UserEvent, whose values are Base64: no
-caller's text can forge a header (asterisk-conf/snippets). chan_dongle tells by itself.
+What comes in is raised by a few lines of dialplan as a UserEvent, and kept in the AstDB for when we
+are away (`_pbx_inbox`). chan_dongle tells by itself, once.
 """
 
 import asyncio
 import re
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from typing import Annotated, Literal, Self
-from urllib.parse import unquote
 from uuid import uuid4
 
 import structlog
@@ -38,7 +37,9 @@ from pbx_bridge.core.delivery import (
 )
 from pbx_bridge.core.reply import Reply
 from pbx_bridge.core.saying import say
+from pbx_bridge.gateways import _pbx_inbox as inbox
 from pbx_bridge.gateways._number import E164, quoted
+from pbx_bridge.gateways._pbx_inbox import Numbered
 from pbx_bridge.ports import (
     Cursor,
     GatewayProblem,
@@ -55,19 +56,19 @@ ROOM = 1_021
 BODY_ROOM = (ROOM - len("Base64Body: ")) // 4 * 3  #: 756 octets of UTF-8
 TEXT_ROOM = ROOM - len("Message: ")  #: 1012 octets of UTF-8, escapes included
 
-#: The name of the UserEvent that the snippets raise.
-EVENT = "PbxBridgeMessage"
 #: What is kept while nobody takes it; more means that the database is away, and is dropped loudly.
 MAX_WAITING = 1_000
 LONGEST_VALIDITY = 10_080  #: minutes; a week
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _KNOWN = ("to", "to_digits")
-_SIP_USER = re.compile(r"sips?:([^@;>\s]+)@")
 #: What `ast_unescape_c` of Asterisk's main/utils.c, which chan_dongle reads a text with, undoes.
 _ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 
 log = structlog.get_logger()
+
+Read = Callable[[Mapping[str, str]], Numbered | News | None]
+"""Make news of an event's headers, if they are any."""
 
 
 def _template(value: str) -> str:
@@ -160,9 +161,10 @@ class Gateway(ports.Gateway):
         self._way = _Dongle(settings) if settings.method == "dongle" else _MessageSend(settings)
         self.capabilities = self._way.capabilities
         self._pbx: Pbx | None = None
-        self._waiting: deque[News] = deque()
+        self._waiting: deque[Numbered | News] = deque()
         self._arrived = asyncio.Event()
         self._keeping = False
+        self._to_look = False  #: for what the PBX kept
         self._log = log.bind(gateway=around.name)
 
     async def __aenter__(self) -> Self:
@@ -175,6 +177,8 @@ class Gateway(ports.Gateway):
         self._keeping = True  # until somebody listens, what comes waits
         for event, read in self._way.events.items():
             self._pbx.hear(event, self._listener(read))
+        if self._way.keeps_texts:
+            self._pbx.hear("FullyBooted", self._connected)  # told at each login
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -217,26 +221,61 @@ class Gateway(ports.Gateway):
             raise GatewayProblem(self._way.forbidden)
         return f"the PBX lets this account use {self._way.name}"
 
-    async def listen(self, tell: Tell, cursor: Cursor) -> None:  # noqa: ARG002 - AMI has no replay
-        """Hand on what the PBX told, until cancelled; what was not written down is told again."""
-        self._keeping = True
+    async def listen(self, tell: Tell, cursor: Cursor) -> None:
+        """Hand on what the PBX told or kept, until cancelled.
+
+        What was not written down is told again.
+        """
+        self._keeping, self._to_look = True, self._way.keeps_texts
+        reached = await cursor.get() if self._way.keeps_texts else ""
         try:
             while True:
+                if self._to_look:
+                    reached = await self._look(reached, cursor)
                 while self._waiting:
                     news = tuple(self._waiting)
-                    await tell(news)
+                    await tell([one.reply if isinstance(one, Numbered) else one for one in news])
                     for _ in news:
                         self._waiting.popleft()
+                    numbers = [one.number for one in news if isinstance(one, Numbered)]
+                    if any(numbers):
+                        reached = str(numbers[-1])
+                        await cursor.put(reached)
                 self._arrived.clear()
-                await self._arrived.wait()
+                if not self._to_look:
+                    await self._arrived.wait()
         except asyncio.CancelledError:  # nobody will come for it
             self._keeping = False
             self._waiting.clear()
             raise
 
-    def _listener(
-        self, read: Callable[[Mapping[str, str]], News | None]
-    ) -> Callable[[Mapping[str, str]], None]:
+    async def _look(self, reached: str, cursor: Cursor) -> str:
+        """Take what the PBX kept since; at the first time only see how far it is."""
+        self._to_look = False
+        try:
+            found = await self._open().items({"Action": "DBGetTree", "Family": inbox.FAMILY})
+        except PbxUnreachable:  # when it is back, it tells
+            return reached
+        except (PbxRefused, PbxSilent) as problem:
+            self._log.warning("texts_not_looked_for", problem=str(problem))
+            return reached
+        kept = inbox.kept(found)
+        if not reached.isdecimal():
+            reached = str(kept[-1].number if kept else 0)
+            await cursor.put(reached)
+            return reached
+        told = {one.reply.gateway_ref for one in self._waiting if isinstance(one, Numbered)}
+        missed = [
+            one for one in inbox.since(kept, int(reached)) if one.reply.gateway_ref not in told
+        ]
+        self._waiting.extendleft(reversed(missed))
+        return reached
+
+    def _connected(self, _headers: Mapping[str, str]) -> None:
+        self._to_look = True
+        self._arrived.set()
+
+    def _listener(self, read: Read) -> Callable[[Mapping[str, str]], None]:
         def keep(headers: Mapping[str, str]) -> None:
             news = read(headers) if self._keeping else None
             if news is None:
@@ -266,9 +305,8 @@ class _MessageSend:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self.events: Mapping[str, Callable[[Mapping[str, str]], News | None]] = (
-            {"UserEvent": raised} if settings.hears_replies else {}
-        )
+        self.keeps_texts = settings.hears_replies
+        self.events: Mapping[str, Read] = {"UserEvent": raised} if settings.hears_replies else {}
         self.capabilities = Capabilities(inbound=settings.hears_replies, max_length=BODY_ROOM)
 
     def action(self, message: Message, _minutes: int) -> Mapping[str, str] | Rejected:
@@ -320,6 +358,7 @@ class _Dongle:
     """chan_dongle's DongleSendSMS."""
 
     name = "DongleSendSMS"
+    keeps_texts = False  # what comes is told by the driver, not by the dialplan
     forbidden = (
         "the account may not use chan_dongle, or it is not loaded: add `call` to its write= in"
         " manager.conf (write = reporting,call), then `manager reload`;"
@@ -328,7 +367,7 @@ class _Dongle:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self.events: dict[str, Callable[[Mapping[str, str]], News | None]] = {}
+        self.events: dict[str, Read] = {}
         if settings.report:
             self.events["DongleReport"] = reported
         if settings.hears_replies:
@@ -373,7 +412,7 @@ class _Dongle:
         return Rejected(say("chan_dongle refused it: {said}", said=said))
 
     def _received(self, headers: Mapping[str, str]) -> Reply | None:
-        sender, body = headers.get("From", ""), _decoded(headers.get("Message", ""))
+        sender, body = headers.get("From", ""), inbox.decoded(headers.get("Message", ""))
         if headers.get("Device") != self._settings.device or not sender or body is None:
             return None
         # The event has no id, and no time; AMI tells it once.
@@ -411,39 +450,20 @@ def reported(headers: Mapping[str, str]) -> Receipt | None:
             return None
 
 
-def raised(headers: Mapping[str, str]) -> Reply | None:
+def raised(headers: Mapping[str, str]) -> Numbered | None:
     """Read the UserEvent of the snippets in asterisk-conf/snippets."""
-    if headers.get("UserEvent") != EVENT:
+    if headers.get("UserEvent") != inbox.EVENT:
         return None
-    ref = headers.get("Id", "")
-    sender, recipient, body = (_decoded(headers.get(name, "")) for name in ("From", "To", "Body"))
-    if not ref or not sender or body is None:
-        log.warning("message_unreadable", problem=f"a {EVENT} without Id, From or Body: see the "
-                    "dialplan snippet in docs/gateways/pbx.md")  # fmt: skip
-        return None
-    return Reply(
-        gateway_ref=ref[:200],
-        sender=user_of(sender),
-        recipient=user_of(recipient or ""),
-        body=body.replace("\r\n", "\n"),  # as SIP ends lines
-    )
+    if (told := inbox.raised(headers)) is None:
+        log.warning(
+            "message_unreadable",
+            problem=f"a {inbox.EVENT} without Id, From or Body: see the dialplan snippet in "
+            "docs/gateways/pbx.md",
+        )
+    return told
 
 
 def fill(template: str, to: str) -> str:
     """Put the number in place of `{to}`, or without its plus of `{to_digits}`."""
     values = {"to": to, "to_digits": to.removeprefix("+")}
     return _PLACEHOLDER.sub(lambda found: values[found[1]], template)
-
-
-def user_of(address: str) -> str:
-    """Give the user part of a SIP address (`"Ann" <sip:+1…@…>`), or what is no such as it is."""
-    found = _SIP_USER.search(address)
-    user = unquote(found[1]) if found else address
-    return user.strip()[:100]
-
-
-def _decoded(base64: str) -> str | None:
-    try:
-        return b64decode(base64, validate=True).decode("utf-8", "replace")
-    except ValueError:
-        return None

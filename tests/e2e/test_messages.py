@@ -30,7 +30,7 @@ from pbx_bridge.ports import GatewayProblem, News, Surroundings
 from pbx_bridge.sources.ami.source import AmiAccess, AmiSource
 from pbx_bridge.store import messages as stored_messages
 from pbx_bridge.store.db import Database
-from tests.gateways.fakes import message
+from tests.gateways.fakes import Kept, message
 
 from .asterisk import UNREGISTERED, Asterisk
 from .conftest import one_asterisk
@@ -77,14 +77,6 @@ class Texter:
         return news
 
 
-class _NoCursor:
-    async def get(self) -> str:
-        raise AssertionError("AMI has no replay")
-
-    async def put(self, value: str) -> None:
-        raise AssertionError(value)
-
-
 def through(office: Office, **changes: Any) -> dict[str, Any]:
     """Give the settings of a gateway whose texts reach SIPp."""
     return {
@@ -99,7 +91,7 @@ def through(office: Office, **changes: Any) -> dict[str, Any]:
 
 @contextlib.asynccontextmanager
 async def texting(
-    office: Office, *, account: str = TEXTER, **settings: Any
+    office: Office, *, account: str = TEXTER, cursor: Kept | None = None, **settings: Any
 ) -> AsyncIterator[Texter]:
     access = AmiAccess(
         name="office",
@@ -119,7 +111,7 @@ async def texting(
 
         async with asyncio.TaskGroup() as tasks:
             watching = tasks.create_task(source.run(texter.events.append))
-            listening = tasks.create_task(gateway.listen(tell, _NoCursor()))
+            listening = tasks.create_task(gateway.listen(tell, cursor or Kept()))
             await texter.connected()
             try:
                 yield texter
@@ -164,7 +156,8 @@ async def test_a_text_arrives_once_and_as_it_was_written(office: Office) -> None
 
 async def test_to_and_from_may_be_left_to_the_pbx(office: Office) -> None:
     phone = await office.sms_phone("200 OK")
-    async with texting(office, to="", **{"from": ""}) as texter:
+    left_out: dict[str, Any] = {"to": "", "from": ""}
+    async with texting(office, **left_out) as texter:
         assert await texter.gateway.send(message(to=CUSTOMER, body=BODY)) == Accepted("")
         text = await arrived(phone)
     assert body(text) == BODY
@@ -355,17 +348,80 @@ async def test_without_the_class_user_nothing_is_heard(office: Office) -> None:
 
 
 async def test_a_text_to_a_modem_of_chan_quectel_is_heard(office: Office) -> None:
-    """Its driver runs `sms` with the text in a JSON variable; here the test does."""
-    said = json.dumps({"msg": 'Hola "Ana" é, adiós', "ts": "2026-11-24 15:00:05"})
-    await office.ami(Action="Setvar", Variable="SMS", Value=said)
     async with texting(office) as texter:
-        await office.ami(
-            Action="Originate",
-            Channel="Local/sms@incoming-quectel",
-            Application="Wait",
-            Data="1",
-            CallerID=CUSTOMER,
-            Async="true",
-        )
+        await to_modem(office, 'Hola "Ana" é, adiós')
         reply = await texter.reply()
     assert (reply.sender, reply.body) == (CUSTOMER, 'Hola "Ana" é, adiós')
+
+
+async def to_modem(office: Office, said: str) -> None:
+    """Have a text come to a modem: its driver runs `sms` with a variable; here the test does."""
+    value = json.dumps({"msg": said, "ts": "2026-11-24 15:00:05"})
+    await office.ami(Action="Setvar", Variable="SMS", Value=value)
+    await office.ami(
+        Action="Originate",
+        Channel="Local/sms@incoming-quectel",
+        Application="Wait",
+        Data="1",
+        CallerID=CUSTOMER,
+        Async="true",
+    )
+
+
+async def count(office: Office) -> int:
+    """Count the texts that the PBX has numbered."""
+    asked = await office.ami(Action="Command", Command="database get pbxbridge-texts last")
+    found = re.search(r"Value: ([0-9]+)", str(asked))
+    return int(found[1]) if found else 0
+
+
+async def test_what_customers_wrote_while_nobody_was_connected_is_heard_once(
+    office: Office,
+) -> None:
+    cursor = Kept()
+    sender = f"<sip:{CUSTOMER}@carrier.example>"
+    async with texting(office, cursor=cursor) as texter:
+        await office.text("+16465550100", "Are you open?", sender)
+        assert (await texter.reply()).body == "Are you open?"
+        async with asyncio.timeout(5):
+            while int(cursor.value or 0) < await count(office):
+                await asyncio.sleep(0.02)
+    await office.text("+16465550100", BODY, sender)
+    await office.text("+16465550100", "STOP", sender)
+    before = await count(office)
+    await to_modem(office, 'Hola "Ana" é, adiós')
+    async with asyncio.timeout(5):
+        while await count(office) == before:
+            await asyncio.sleep(0.02)
+    async with texting(office, cursor=cursor) as texter:
+        async with asyncio.timeout(10):
+            while len(texter.news) < 3:
+                await asyncio.sleep(0.02)
+        assert [(one.sender, one.body) for one in texter.news if isinstance(one, Reply)] == [
+            (CUSTOMER, BODY), (CUSTOMER, "STOP"), (CUSTOMER, 'Hola "Ana" é, adiós'),
+        ]  # fmt: skip
+        # The PBX restarts, and keeps them; what was told is not told again.
+        texter.news.clear()
+        await office.asterisk.restart()
+        office.control = await office.asterisk.ami()
+        await texter.connected()
+        await office.text("+16465550100", "Hello?", sender)
+        assert (await texter.reply()).body == "Hello?"
+        await asyncio.sleep(0.3)
+        assert texter.news == []
+    async with texting(office, cursor=cursor) as texter:
+        await asyncio.sleep(0.3)
+        assert texter.news == []
+
+
+async def test_the_pbx_keeps_the_last_hundred_texts(office: Office) -> None:
+    cursor = Kept(value=str(await count(office)))
+    for number in range(103):
+        sender = f"<sip:{CUSTOMER}@carrier.example>"
+        await office.text("+16465550100", f"text {number}", sender)
+    async with texting(office, cursor=cursor) as texter:
+        async with asyncio.timeout(10):
+            while len(texter.news) < 100:
+                await asyncio.sleep(0.02)
+        heard = [one.body for one in texter.news if isinstance(one, Reply)]
+    assert heard == [f"text {number}" for number in range(3, 103)]

@@ -31,9 +31,10 @@ from pbx_bridge.core.delivery import (
 )
 from pbx_bridge.core.reply import Reply
 from pbx_bridge.gateways import pbx as pbx_module
-from pbx_bridge.gateways.pbx import BODY_ROOM, TEXT_ROOM, Gateway, Settings, user_of
+from pbx_bridge.gateways._pbx_inbox import user_of
+from pbx_bridge.gateways.pbx import BODY_ROOM, TEXT_ROOM, Gateway, Settings
 from pbx_bridge.ports import GatewayProblem, News, Surroundings
-from tests.gateways.fakes import message
+from tests.gateways.fakes import Kept, message
 from tests.service import until
 from tests.sources.ami.fake import Answer, FakeAmi, Headers, denied, done, event, serving, silent
 from tests.sources.ami.test_source import Watch, watching
@@ -117,18 +118,11 @@ class Told:
         self.news += news
 
 
-class NoCursor:
-    async def get(self) -> str:
-        raise AssertionError("AMI has no replay")
-
-    async def put(self, value: str) -> None:
-        raise AssertionError(value)
-
-
 @asynccontextmanager
-async def listening(gateway: Gateway) -> AsyncIterator[Told]:
+async def listening(gateway: Gateway, cursor: Kept | None = None) -> AsyncIterator[Told]:
     told = Told()
-    task = asyncio.get_running_loop().create_task(gateway.listen(told.tell, NoCursor()))
+    listening = gateway.listen(told.tell, cursor or Kept())
+    task = asyncio.get_running_loop().create_task(listening)
     try:
         yield told
     finally:
@@ -355,9 +349,9 @@ async def test_what_could_not_be_written_down_is_told_again() -> None:
         told.failures = 1
         place.ami.say(user_event())
         with pytest.raises(RuntimeError):
-            await place.gateway.listen(told.tell, NoCursor())
+            await place.gateway.listen(told.tell, Kept())
         place.ami.say(user_event(Id="2"))
-        task = asyncio.get_running_loop().create_task(place.gateway.listen(told.tell, NoCursor()))
+        task = asyncio.get_running_loop().create_task(place.gateway.listen(told.tell, Kept()))
         await until(lambda: len(told.news) == 2)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -373,6 +367,86 @@ async def test_more_than_can_wait_is_dropped_and_said(monkeypatch: pytest.Monkey
             async with listening(place.gateway) as told:
                 await until(lambda: len(told.news) == 2)
     assert [line["event"] for line in logs].count("news_dropped") == 2
+
+
+def inbox(*texts: tuple[int, str]) -> Answer:
+    """Have the PBX keep texts, by number and body."""
+
+    def listed(ami: FakeAmi, action: Headers) -> str:
+        assert action["Family"] == "pbxbridge-texts"
+        items = [{"Key": "/pbxbridge-texts/last", "Val": str(max(no for no, _ in texts))}]
+        for no, body in texts:
+            value = f"{no} id-{no} {base64('<sip:+12125550142@x>')} {base64('me')} {base64(body)}"
+            items.append({"Key": f"/pbxbridge-texts/{no % 100}", "Val": value})
+        items += [{"Key": "/pbxbridge-texts/7", "Val": "7 x y"}, {"Key": "/pbxbridge-texts/8"}]
+        return ami.listing(action, "DBGetTreeResponse", "DBGetTreeComplete", items)
+
+    return listed
+
+
+def bodies(told: Told) -> list[str]:
+    return [one.body for one in told.news if isinstance(one, Reply)]
+
+
+async def test_what_the_pbx_kept_before_the_first_start_is_history() -> None:
+    cursor = Kept()
+    async with (
+        office(settings(replies=True), DBGetTree=inbox((3, "old"), (4, "older"))) as place,
+        listening(place.gateway, cursor) as told,
+    ):
+        await until(lambda: cursor.value == "4")
+        place.ami.say(user_event(No="5"))
+        await until(lambda: cursor.value == "5")
+    assert told.news == [REPLY]
+
+
+async def test_what_came_while_nobody_was_connected_is_told_in_its_order() -> None:
+    cursor = Kept("98")
+    texts = inbox((101, "c"), (99, "a"), (100, "b"), (98, "told"))
+    async with (
+        office(settings(replies=True), DBGetTree=texts) as place,
+        listening(place.gateway, cursor) as told,
+    ):
+        await until(lambda: cursor.value == "101")
+        assert bodies(told) == ["a", "b", "c"]
+        # The line is cut, a text comes meanwhile, and another as soon as it is back.
+        place.ami.answers["DBGetTree"] = inbox((101, "c"), (102, "d"), (103, "e"))
+        place.ami.hang_up()
+        await until(lambda: cursor.value == "103")
+    assert bodies(told) == ["a", "b", "c", "d", "e"]
+
+
+async def test_what_is_told_and_kept_counts_once() -> None:
+    cursor = Kept("98")
+    async with office(settings(replies=True), DBGetTree=inbox((99, "a"), (100, "b"))) as place:
+        place.ami.say(user_event(No="100", Id="id-100", Body=base64("b")))
+        await place.watch.source.act({"Action": "Ping"})
+        async with listening(place.gateway, cursor) as told:
+            await until(lambda: cursor.value == "100")
+    assert bodies(told) == ["a", "b"]
+
+
+async def test_a_pbx_that_lost_its_database_counts_anew() -> None:
+    cursor = Kept("98")
+    async with (
+        office(settings(replies=True), DBGetTree=inbox((1, "a"), (2, "b"))) as place,
+        listening(place.gateway, cursor) as told,
+    ):
+        await until(lambda: cursor.value == "2")
+    assert bodies(told) == ["a", "b"]
+
+
+@pytest.mark.parametrize("answer", [denied, silent, refusing("Database entry not found")])
+async def test_a_pbx_that_does_not_say_what_it_kept_still_tells(answer: Answer) -> None:
+    with structlog.testing.capture_logs() as logs:
+        async with (
+            office(settings(replies=True), DBGetTree=answer) as place,
+            listening(place.gateway, Kept("not ours")) as told,
+        ):
+            await until(lambda: any(one["event"] == "texts_not_looked_for" for one in logs))
+            place.ami.say(user_event())
+            await until(lambda: bool(told.news))
+    assert told.news == [REPLY]
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,7 @@ ANSWER_PARTS = frozenset(
             b"BridgeListItem",
             b"BridgeListComplete",
         ),
-        *(b"DBGetResponse", b"DBGetComplete"),
+        *(b"DBGetResponse", b"DBGetComplete", b"DBGetTreeResponse", b"DBGetTreeComplete"),
     }
 )
 

@@ -11,7 +11,8 @@ for one connection; whoever wants another one makes another Link.
 import asyncio
 import hashlib
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
 import panoramisk
@@ -302,8 +303,31 @@ async def act(link: Link, action: Mapping[str, str], timeout: float) -> Mapping[
         ValueError: a header would be more than one line, or a line too long: nothing was sent.
 
     """
-    try:
+    with _as_ports_have_it(timeout):
         answer: Mapping[str, str] = await link.ask_one(dict(action), timeout=timeout)
+        return answer
+
+
+async def items(
+    link: Link,
+    action: Mapping[str, str],
+    timeout: float,  # noqa: ASYNC109
+) -> Sequence[Mapping[str, str]]:
+    """Do what somebody asks for and is answered by a list, and give its items.
+
+    Raises:
+        PbxRefused, PbxUnreachable, PbxSilent, ValueError: as `act`.
+
+    """
+    with _as_ports_have_it(timeout):
+        found: Sequence[Mapping[str, str]] = await link.ask_list(dict(action), timeout=timeout)
+        return found
+
+
+@contextmanager
+def _as_ports_have_it(timeout: float) -> Iterator[None]:
+    try:
+        yield
     except Refused as refusal:
         raise PbxRefused(str(refusal)) from None
     except NotSent as error:
@@ -312,7 +336,6 @@ async def act(link: Link, action: Mapping[str, str], timeout: float) -> Mapping[
         raise PbxSilent(str(error)) from None
     except TimeoutError:
         raise PbxSilent(f"no answer within {timeout:g} s") from None
-    return answer
 
 
 def _masked(action: Action) -> str:

@@ -5,13 +5,14 @@ may not, and for commands, which end soon after.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from pbx_bridge.ports import Pbx, PbxSilent, PbxUnreachable
 from pbx_bridge.sources.ami import problems
 from pbx_bridge.sources.ami.frames import ANSWER_PARTS, Frame, Wanted, always
-from pbx_bridge.sources.ami.link import Link, LinkLost, Refused, act
+from pbx_bridge.sources.ami.link import Link, LinkLost, Refused, act, items
 from pbx_bridge.sources.ami.source import (
     FIRST_WAIT_REFUSED,
     LONGEST_WAIT_REFUSED,
@@ -24,7 +25,7 @@ from pbx_bridge.sources.ami.source import (
 FRESH_FOR = timedelta(seconds=10)
 
 #: Classes of events, by the event that is in them.
-_CLASS_OF = {"UserEvent": "user", "OriginateResponse": "call"}
+_CLASS_OF = {"FullyBooted": "system", "UserEvent": "user", "OriginateResponse": "call"}
 
 
 class OnDemandPbx(Pbx):
@@ -53,10 +54,25 @@ class OnDemandPbx(Pbx):
             ValueError: a header would be more than one line, or a line too long: nothing was sent.
 
         """
+        async with self._used() as link:
+            return await act(link, action, self._access.answer_timeout.total_seconds())
+
+    async def items(self, action: Mapping[str, str]) -> Sequence[Mapping[str, str]]:
+        """Do one action that is answered by a list, after connecting if need be.
+
+        Raises:
+            PbxRefused, PbxUnreachable, PbxSilent, ValueError: as `act`.
+
+        """
+        async with self._used() as link:
+            return await items(link, action, self._access.answer_timeout.total_seconds())
+
+    @asynccontextmanager
+    async def _used(self) -> AsyncIterator[Link]:
         async with self._opening:
             link = self._link = await self._living(self._link)
         try:
-            return await act(link, action, self._access.answer_timeout.total_seconds())
+            yield link
         except PbxSilent:
             link.abort("no answer")
             raise

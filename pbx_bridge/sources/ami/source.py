@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ from pbx_bridge.core.tracker import Inbound
 from pbx_bridge.ports import Clock, Emit, Pbx, PbxUnreachable, Source
 from pbx_bridge.sources.ami import problems, snapshot
 from pbx_bridge.sources.ami.frames import WANTED, Frame, Wanted, always
-from pbx_bridge.sources.ami.link import EVENT_MASK, Link, LinkLost, Refused, Tap, act
+from pbx_bridge.sources.ami.link import EVENT_MASK, Link, LinkLost, Refused, Tap, act, items
 from pbx_bridge.sources.ami.translate import is_withheld, translate
 
 #: Back-off between connection attempts: doubled each time, with jitter. It stays short: whatever
@@ -142,10 +142,21 @@ class AmiSource(Source, Pbx):
             ValueError: a header would be more than one line, or a line too long: nothing was sent.
 
         """
-        link = self._link
-        if link is None:
+        return await act(self._open(), action, self._access.answer_timeout.total_seconds())
+
+    async def items(self, action: Mapping[str, str]) -> Sequence[Mapping[str, str]]:
+        """Do one action that is answered by a list, over the connection there is now.
+
+        Raises:
+            PbxRefused, PbxUnreachable, PbxSilent, ValueError: as `act`.
+
+        """
+        return await items(self._open(), action, self._access.answer_timeout.total_seconds())
+
+    def _open(self) -> Link:
+        if self._link is None:
             raise PbxUnreachable(self.problem)
-        return await act(link, action, self._access.answer_timeout.total_seconds())
+        return self._link
 
     def hear(self, event: str, listener: Listener) -> None:
         """Have `listener` called with every such event; of those about calls, with those read."""
