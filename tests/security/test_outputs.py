@@ -67,7 +67,7 @@ ACTIONS = {
     "BridgeList": "", "Challenge": "", "CoreShowChannels": "", "CoreStatus": "", "Events": "",
     "ListCommands": "", "Login": "", "Ping": "",
     "Getvar": "a channel's id",
-    "DBPut": "digits of a number, and names of phones", "DBDel": "the same", "DBGet": "",
+    "DBPut": "digits of a number, and names of phones", "DBDel": "the same", "DBGet": "", "DBGetTree": "",
     "Originate": "digits; of a name only letters (tests/test_call_back.py, test_staff_phone.py)",
     "MessageSend": "the text, in base64 (tests/gateways/test_pbx.py)",
     "DongleSendSMS": "the text (tests/gateways/test_pbx.py)",
