@@ -67,7 +67,8 @@ class Born:
             os.kill(self.pid, number)
 
     def kill(self) -> None:
-        self.send_signal(signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it is gone, and its parent about to say so
+            self.send_signal(signal.SIGKILL)
 
 
 async def born(*arguments: str) -> Born:

@@ -164,6 +164,10 @@ class Storm:
         """Give who of these was texted although answered, as `lost` does."""
         return self._known(sorted(set(sent) - set(self.callers.missed)))
 
+    def not_sent(self, sent: Iterable[str]) -> dict[str, "Text"]:
+        """Give who has a text that never came to the gateway, and what became of it."""
+        return {to: text for to, text in self.texts().items() if to not in set(sent)}
+
     def _known(self, numbers: Iterable[str]) -> dict[str, list[object]]:
         """Give what the database has of some callers' calls, and then what the PBX wrote down."""
         assert self.pbx.cel is not None
