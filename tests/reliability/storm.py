@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from pbx_bridge.core.delivery import State
+from pbx_bridge.core.routing import CircuitRules
 from tests.gateways.fakes import Answer, Behaviour, FakeTwilio, Request, Told, answer
 from tests.reliability.recorded_pbx import Callers, RecordedPbx
 from tests.service import Office, Pbx, Plain, Service, until
@@ -25,6 +26,10 @@ PATIENCE = 300.0
 #: What is minutes in an office, in the same order.
 SHORT = {"followup.HEARTBEAT": 0.2, "ledger.WATERMARK_MARGIN": 3}
 _OPEN = {State.QUEUED, State.SENDING}
+
+#: So many seconds may pass without anything said to be settled: a circuit is open, and then one who
+#: tries was killed while he did.
+QUIET = (CircuitRules().pause * 2 + CircuitRules().trial).total_seconds()
 
 
 def seed_of(*, nightly: bool) -> int:
@@ -135,7 +140,7 @@ class Storm:
         while (texts := self.texts()) != before:
             before = texts
             with suppress(TimeoutError):
-                await until(self._all_settled, PATIENCE / 4)
+                await until(self._all_settled, QUIET)
                 break
         assert await service.stops() == 0
         self.note(service)

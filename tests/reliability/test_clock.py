@@ -47,8 +47,9 @@ JUMPS = (10 * MINUTE, -10 * MINUTE, HOUR, -HOUR, DAY, -DAY)
 DELAY = 20.0
 #: It is looked every second whether the clock was set; then a text goes at once.
 LATE = 3.0
-#: A gateway with moods, and the start of a process on a busy machine; the clock is set by more.
-LONGEST = 120.0
+#: A gateway with moods, whose circuit opens, and a process that starts on a busy machine; the
+#: clock is set by more.
+LONGEST = 300.0
 SHORT_IN_ALL = {**SHORT_OUTSIDE, **SHORT}
 #: The clock does not tell full minutes, as none does.
 ODD = timedelta(seconds=13, microseconds=370_021)
