@@ -26,7 +26,7 @@ from pbx_bridge.core.skip import Defer, Skip
 from pbx_bridge.core.tracker import CallTracker
 from pbx_bridge.ledger import Ledger, Recovered, Told
 from pbx_bridge.ports import Announce, Clock, Emit
-from pbx_bridge.store import feed
+from pbx_bridge.store import feed, jumps
 from pbx_bridge.store import messages as stored_messages
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.feed import FeedState
@@ -428,3 +428,4 @@ def _dated(call: Call, by: timedelta) -> Call:
 def _beat(whole: list[str], at: datetime, tx: Connection) -> None:
     for pbx in whole:
         feed.seen(tx, pbx, "", FeedState.WHOLE, at)
+    jumps.forget(tx)

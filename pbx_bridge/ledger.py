@@ -48,6 +48,7 @@ from pbx_bridge.store import (
     events,
     feed,
     followups,
+    jumps,
     outbox,
     recordings,
 )
@@ -514,6 +515,7 @@ class Ledger:
             self._recovered(tx, one, call, now, todo)
         if found.until is not None:
             feed.gap_ended(tx, one.pbx, found.until)
+            jumps.forget(tx)
 
     def _recovered(self, tx: Connection, one: Told, call: Call, now: datetime, todo: ToDo) -> None:
         """Take a call from the records, unless it stands judged or lives."""

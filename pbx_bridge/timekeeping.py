@@ -28,8 +28,6 @@ from pbx_bridge.store.problem import StoreUnavailable
 LOOK_EVERY = timedelta(seconds=1)
 #: Both clocks are read within this, or again: this process may have been stopped in between.
 AT_ONCE = timedelta(milliseconds=200)
-#: Records are dated by so many of the last jumps.
-MOST_JUMPS = 20
 #: Until the next try when the database could not be written.
 STORE_PAUSE = timedelta(seconds=5)
 
@@ -70,7 +68,7 @@ class Timekeeper:
         self._elapsed = elapsed
         self._boot = this_start() if boot is None else boot
         self._even = EvenTime(*self._readings())
-        self._jumps: deque[Jump] = deque(maxlen=MOST_JUMPS)
+        self._jumps: deque[Jump] = deque(maxlen=jumps.KEPT)
 
     def now(self) -> datetime:
         """Give the time; aware, UTC."""
@@ -107,8 +105,9 @@ class Timekeeper:
         """
         mark = self._mark()
         jump, rows = await db.run(lambda tx: jumps.catch_up(tx, mark, self.now()))
+        # Also those of runs that ended before they had searched the PBX's records.
+        self._jumps.extend(await db.read(jumps.latest))
         if jump is not None:
-            self._jumps.append(jump)
             _tell(jump, self.now(), rows, running=False)
 
     async def watch(

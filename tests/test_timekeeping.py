@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from pbx_bridge import timekeeping
 from pbx_bridge.core.call import StepKind
 from pbx_bridge.core.journey import Journey
-from pbx_bridge.store import schema
+from pbx_bridge.store import feed, schema
 from pbx_bridge.store.db import Database
 from pbx_bridge.store.problem import StoreUnavailable
 from pbx_bridge.timekeeping import Timekeeper, since_start, this_start
@@ -193,6 +193,24 @@ async def test_calls_from_records_are_dated_by_the_clock_as_it_is_set(db: Databa
     # One that was in progress while the clock was set back ended after it.
     across = keeper.dated(journey.judged(ended - HOUR))
     assert (across.began, across.ended) == (began - HOUR, ended - HOUR)
+
+
+async def test_a_run_that_was_killed_leaves_its_jump_to_the_next(db: Database) -> None:
+    clocks = Clocks()
+    await clocks.keeper().begin(db)
+    began = START + MINUTE
+    await db.run(lambda tx: feed.gap_began(tx, "office", began, "the service was not running"))
+    clocks.pass_by(10 * MINUTE)
+    clocks.wall += HOUR
+    await clocks.keeper().begin(db)
+    clocks.pass_by(MINUTE)
+    clocks.wall += 24 * HOUR
+    keeper = clocks.keeper()
+    await keeper.begin(db)
+    journey = Journey(
+        call_id="1.1", began=began, number="+12125550142", caller_name="", line="", trunk=""
+    )
+    assert keeper.dated(journey.judged(began + MINUTE)).began == began + 25 * HOUR
 
 
 async def test_records_from_before_two_jumps_are_dated_by_both(db: Database) -> None:

@@ -13,12 +13,15 @@ from pbx_bridge.store.schema import UtcTime
 from pbx_bridge.store.schema import clock as table
 
 #: These tell others, or prove, when something was: they stay as they were written.
-EVIDENCE = {schema.audit, schema.consent, schema.event, table}
+EVIDENCE = {schema.audit, schema.consent, schema.event, schema.jump, table}
 #: An appointment, not a time to wait for.
 ARRANGED = {schema.booking.c.starts_at}
 #: From these on records are searched, by the PBX's clock: that may have been set, too, or not.
 UNSEEN_FROM = {schema.pbx.c.seen_at, schema.gap.c.began}
 
+
+#: So many of the last jumps are kept: by these records are dated.
+KEPT = 20
 
 #: A sign of life may lie so far in the future, after a restore of the database.
 AHEAD = timedelta(minutes=5)
@@ -41,7 +44,7 @@ def catch_up(tx: Connection, current: Mark, now: datetime) -> tuple[Jump | None,
     Across starts of the machine that shows only if it was set back: by how much at least.
     """
     jump = _meanwhile(tx, current, now)
-    rows = 0 if jump is None else _move_all(tx, jump)
+    rows = 0 if jump is None else follow(tx, jump, current)
     _remember(tx, current)
     return jump, rows
 
@@ -49,7 +52,26 @@ def catch_up(tx: Connection, current: Mark, now: datetime) -> tuple[Jump | None,
 def follow(tx: Connection, jump: Jump, current: Mark) -> int:
     """Move what waits, and what happened lately; give how many rows that were."""
     _remember(tx, current)
+    kept = schema.jump
+    tx.execute(kept.insert().values(at=jump.at, seconds=jump.by.total_seconds(), since=jump.since))
+    newest = select(kept.c.id).order_by(kept.c.id.desc()).limit(KEPT)
+    tx.execute(kept.delete().where(kept.c.id.not_in(newest)))
     return _move_all(tx, jump)
+
+
+def forget(tx: Connection) -> None:
+    """Drop those by which no record will be dated any more: all until now was seen or searched.
+
+    A clock that was set back shows the same time again, so a jump is not kept for longer.
+    """
+    unseen = select(schema.gap.c.id).where(schema.gap.c.ended.is_(None)).exists()
+    tx.execute(schema.jump.delete().where(~unseen))
+
+
+def latest(tx: Connection) -> list[Jump]:
+    """Give the jumps that are kept, the first first."""
+    rows = tx.execute(select(schema.jump).order_by(schema.jump.c.id))
+    return [Jump(at=row.at, by=timedelta(seconds=row.seconds), since=row.since) for row in rows]
 
 
 def _meanwhile(tx: Connection, current: Mark, now: datetime) -> Jump | None:

@@ -240,6 +240,7 @@ NOT_PERSONAL: dict[Table, str] = {
     schema.pbx: "phone systems",
     schema.gap: "times",
     schema.clock: "the clock of this machine",
+    schema.jump: "the same, when it was set",
     schema.standing: "gateways",
     schema.guard: "the burst breaker",
     schema.contact_source: "address books, how their reading stands",

@@ -812,3 +812,13 @@ clock = Table(
     Column("origin", UtcTime, nullable=False),
     comment="By what clock the times here were written: what it showed when the machine started",
 )
+
+jump = Table(
+    "jump",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", UtcTime, nullable=False),  # what the clock showed just before
+    Column("seconds", Float, nullable=False),  # how far it was set forward
+    Column("since", UtcTime),
+    comment="When the clock was set, the last few times; by these the PBX's records are dated",
+)

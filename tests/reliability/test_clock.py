@@ -383,6 +383,27 @@ async def stopped_and_set(office: House, by: timedelta) -> None:
     assert missed < started
 
 
+async def stopped_twice_and_set(office: House, by: timedelta) -> None:
+    """Set between two runs, and again before the second has searched the PBX's records."""
+    await office.crash()
+    await asyncio.sleep(10)
+    missed = [office.pbx.misses()]
+    await asyncio.sleep(1)
+    office.set_by += by
+    missed.append(office.pbx.misses())
+    await office.start()
+    await office.crash()
+    missed.append(office.pbx.misses())
+    await asyncio.sleep(1)
+    office.set_by += by
+    missed.append(office.pbx.misses())
+    await asyncio.sleep(10)
+    await office.start()
+    for one in missed:
+        await office.until(lambda one=one: bool(office.arrived(one)), 3 * DELAY)  # type: ignore[misc]
+        assert len(office.arrived(one)) == 1
+
+
 MOMENTS: list[Moment] = [
     queued,
     due_before_it_is_noticed,
@@ -396,6 +417,7 @@ MOMENTS: list[Moment] = [
     answered_before,
     step_planned,
     stopped_and_set,
+    stopped_twice_and_set,
 ]
 
 

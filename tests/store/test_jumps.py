@@ -139,3 +139,35 @@ async def test_a_machine_that_comes_up_later_has_had_no_jump(db: Database) -> No
     later = Mark("other", NOW + 2 * HOUR)
     assert await db.run(lambda tx: jumps.catch_up(tx, later, NOW + 3 * HOUR)) == (None, 0)
     assert (await db.read(_times))[1] == NOW + MINUTE
+
+
+async def test_a_jump_is_kept_until_all_was_seen_or_searched(db: Database) -> None:
+    jump = Jump(at=NOW, by=timedelta(seconds=-3600.25), since=NOW - UP)
+    first = Jump(at=NOW - MINUTE, by=HOUR)
+
+    def happen(tx: Connection) -> None:
+        feed.gap_began(tx, "office", NOW, "the service was not running")
+        for one in (first, jump):
+            jumps.follow(tx, one, Mark("boot", NOW - UP))
+        jumps.forget(tx)
+
+    await db.run(happen)
+    assert await db.read(jumps.latest) == [first, jump]
+
+    def searched(tx: Connection) -> None:
+        feed.gap_ended(tx, "office", NOW)
+        jumps.forget(tx)
+
+    await db.run(searched)
+    assert await db.read(jumps.latest) == []
+
+
+async def test_the_last_jumps_are_kept(db: Database) -> None:
+    times = [NOW + n * MINUTE for n in range(jumps.KEPT + 3)]
+
+    def happen(tx: Connection) -> None:
+        for at in times:
+            jumps.follow(tx, Jump(at=at, by=HOUR), Mark("boot", NOW - UP))
+
+    await db.run(happen)
+    assert [one.at for one in await db.read(jumps.latest)] == times[3:]

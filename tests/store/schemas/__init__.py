@@ -248,6 +248,7 @@ ROWS: dict[str, list[dict[str, Any]]] = {
          "ended_at": LATER, "state": "ended", "outcome": "customer_busy", "detail": ""},
     ],
     "clock": [{"id": 1, "boot": "3f0c3c9e-7d5c-4a8e-9a55-0f2f4d9f7a11", "origin": MORNING}],
+    "jump": [{"id": 1, "at": LATER, "seconds": -3600.5, "since": None}],
     "note": [
         {"id": 1, "contact": 1, "number": NUMBER, "at": LATER, "who": "anna",
          "text": "asked for Zoë's dog"},
