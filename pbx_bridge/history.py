@@ -296,7 +296,9 @@ def zones_of(number: Number, rules: Rules, contact: Contact, *, first: bool) -> 
 def _loaded(names: tuple[str, ...]) -> tuple[tzinfo, ...]:
     try:
         return tuple(ZoneInfo(name) for name in names)
-    except ZoneInfoNotFoundError:  # libphonenumber may know a zone that is newer than this system
+    # libphonenumber may know a zone that is newer than this system; what stands in a damaged row
+    # may be no name at all, or a folder's. Neither tells a zone.
+    except (ZoneInfoNotFoundError, ValueError, OSError):
         return ()
 
 
