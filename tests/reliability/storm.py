@@ -180,8 +180,9 @@ class Storm:
         with closing(self._look()) as db:
             return {
                 number: db.execute(
-                    "SELECT boot, call_id, disposition, reason, began, answered_at, ended, rung,"
-                    " source FROM call WHERE caller_e164 = ?",
+                    "SELECT call.boot, call_id, disposition, reason, began, answered_at, ended,"
+                    " rung, source, decision.at, rule, detail FROM call"
+                    " LEFT JOIN decision ON decision.call = call.id WHERE caller_e164 = ?",
                     (number,),
                 ).fetchall()
                 + [line for line in written if number in line]
