@@ -58,6 +58,8 @@ TEXT_ROOM = ROOM - len("Message: ")  #: 1012 octets of UTF-8, escapes included
 
 #: What is kept while nobody takes it; more means that the database is away, and is dropped loudly.
 MAX_WAITING = 1_000
+#: A PBX that did not say what it kept is asked again then, or when it is connected anew.
+LOOK_AGAIN_SECONDS = 60.0
 LONGEST_VALIDITY = 10_080  #: minutes; a week
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
@@ -258,6 +260,8 @@ class Gateway(ports.Gateway):
             return reached
         except (PbxRefused, PbxSilent) as problem:
             self._log.warning("texts_not_looked_for", problem=str(problem))
+            if isinstance(problem, PbxSilent):
+                asyncio.get_running_loop().call_later(LOOK_AGAIN_SECONDS, self._connected, {})
             return reached
         kept = inbox.kept(found)
         if not reached.isdecimal():

@@ -436,6 +436,20 @@ async def test_a_pbx_that_lost_its_database_counts_anew() -> None:
     assert bodies(told) == ["a", "b"]
 
 
+async def test_a_pbx_that_was_too_slow_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pbx_module, "LOOK_AGAIN_SECONDS", 0.1)
+    cursor = Kept("98")
+    with structlog.testing.capture_logs() as logs:
+        async with (
+            office(settings(replies=True), DBGetTree=silent) as place,
+            listening(place.gateway, cursor) as told,
+        ):
+            await until(lambda: any(one["event"] == "texts_not_looked_for" for one in logs))
+            place.ami.answers["DBGetTree"] = inbox((99, "a"))
+            await until(lambda: cursor.value == "99")
+    assert bodies(told) == ["a"]
+
+
 @pytest.mark.parametrize("answer", [denied, silent, refusing("Database entry not found")])
 async def test_a_pbx_that_does_not_say_what_it_kept_still_tells(answer: Answer) -> None:
     with structlog.testing.capture_logs() as logs:
