@@ -527,6 +527,8 @@ async def test_a_process_whose_clock_is_set_under_load(tmp_path: Path, *, nightl
         f"{len(texts - Counter(missed))} doubled or texted in vain; from the end of a call to "
         f"its text p50 {waited[len(waited) // 2]:.1f} s, at most {waited[-1]:.1f} s"
     )
+    for number, known in going.lost().items():
+        print(number, *known, sep="\n    ")  # noqa: T201 - whole, unlike what the assertion shows
     assert seen == jumps
     assert going.lost() == {}
     assert texts == Counter(missed), (going.in_vain(texts), going.not_sent(texts))
