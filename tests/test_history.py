@@ -221,6 +221,7 @@ class TestQuietHours:
     @pytest.mark.parametrize("name", ["Mars/Base", "America", "../x", "a\0b", "x" * 300], ids=repr)
     def test_a_zone_that_this_system_does_not_know_tells_nothing(self, name: str) -> None:
         assert history._loaded((name,)) == ()
+        assert history._loaded(("Europe/London", name)) == ()
 
     async def test_for_a_later_step_that_will_not_do(self, db: Database) -> None:
         office = Guarded(db, quiet=self.QUIET, allowed_countries=frozenset())

@@ -19,7 +19,6 @@ ARRANGED = {schema.booking.c.starts_at}
 #: From these on records are searched, by the PBX's clock: that may have been set, too, or not.
 UNSEEN_FROM = {schema.pbx.c.seen_at, schema.gap.c.began}
 
-
 #: So many of the last jumps are kept: by these records are dated.
 KEPT = 20
 
@@ -44,9 +43,10 @@ def catch_up(tx: Connection, current: Mark, now: datetime) -> tuple[Jump | None,
     Across starts of the machine that shows only if it was set back: by how much at least.
     """
     jump = _meanwhile(tx, current, now)
-    rows = 0 if jump is None else follow(tx, jump, current)
+    if jump is not None:
+        return jump, follow(tx, jump, current)
     _remember(tx, current)
-    return jump, rows
+    return None, 0
 
 
 def follow(tx: Connection, jump: Jump, current: Mark) -> int:
